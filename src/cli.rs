@@ -1,0 +1,238 @@
+//! The command line: types and help texts only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::plan::Wishes;
+use crate::ui::{Color, Format, Level, Manner};
+
+/// A real Airflow on a real local Kubernetes with one command, and away again with one.
+#[derive(Debug, Parser)]
+#[command(name = "windtunnel", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Start here:  windtunnel up      then open http://127.0.0.1:7070\n\
+                        Remove all:  windtunnel down")]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The environment to work on.
+    #[arg(long, global = true, value_name = "NAME", env = "WINDTUNNEL_NAME", default_value = crate::plan::DEFAULT_NAME)]
+    pub name: String,
+    /// How results are written.
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: Output,
+    /// Print results and errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also print every command that is run, and its output.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Answer every question with yes.
+    #[arg(short = 'y', long, global = true)]
+    pub yes: bool,
+    /// Never ask; a question that would be needed is an error.
+    #[arg(long, global = true, env = "WINDTUNNEL_NO_INPUT", value_parser = clap::builder::FalseyValueParser::new())]
+    pub no_input: bool,
+    /// When to use colour.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: When,
+}
+
+impl Global {
+    /// How the user wants to be talked to. `ci` is whether `CI` is set.
+    #[must_use]
+    pub const fn manner(&self, ci: bool) -> Manner {
+        Manner {
+            format: match self.output {
+                Output::Json => Format::Json,
+                Output::Text => Format::Text,
+            },
+            level: match (self.quiet, self.verbose) {
+                (true, _) => Level::Quiet,
+                (_, true) => Level::Verbose,
+                _ => Level::Normal,
+            },
+            color: match self.color {
+                When::Always => Color::Always,
+                When::Auto => Color::Auto,
+                When::Never => Color::Never,
+            },
+            yes: self.yes,
+            no_input: self.no_input,
+            still: ci,
+        }
+    }
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Output {
+    /// JSON: one event a line for `up`, `down` and `smoke`, one document for the others.
+    Json,
+    /// Lines for a person.
+    #[default]
+    Text,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum When {
+    /// Even into a file.
+    Always,
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Not at all.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the environment be there: cluster, Airflow, web interface. Run it again at any time.
+    Up(UpArgs),
+    /// Show what is there and whether all of it is healthy. The exit code says it too.
+    Status,
+    /// Remove everything that windtunnel made, and nothing else.
+    Down(DownArgs),
+    /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
+    Smoke,
+    /// Open the web interface in the browser.
+    Open,
+    /// Print the web address, user and password.
+    Credentials,
+    /// Print the path of this environment's own kubeconfig.
+    Kubeconfig,
+    /// Print the log of a part of the environment.
+    Logs(LogsArgs),
+    /// The connection from 127.0.0.1 to the web interface.
+    #[command(subcommand)]
+    Forward(ForwardCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of `up`.
+#[derive(Args, Debug, Default)]
+pub struct UpArgs {
+    /// The local port of the web interface, on 127.0.0.1 [default: 7070, or the port used before].
+    #[arg(long, value_name = "PORT", env = "WINDTUNNEL_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The folder with your DAGs, seen live by Airflow [default: ./dags, or the folder used before].
+    #[arg(long, value_name = "FOLDER", env = "WINDTUNNEL_DAGS")]
+    pub dags: Option<PathBuf>,
+    /// A shipped profile's name, or a file of your own [default: lite, or the one used before].
+    #[arg(long, value_name = "NAME|FILE", env = "WINDTUNNEL_PROFILE")]
+    pub profile: Option<String>,
+    /// Take images and tools from this bundle, and nothing from any registry.
+    #[arg(long, value_name = "FOLDER", env = "WINDTUNNEL_BUNDLE")]
+    pub bundle: Option<PathBuf>,
+    /// The namespace of the release [default: the environment's name].
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Use the namespace even if somebody else made it and it holds something.
+    #[arg(long)]
+    pub adopt_namespace: bool,
+    /// Wait at most this many seconds for the pods.
+    #[arg(long, value_name = "SECONDS", env = "WINDTUNNEL_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Afterwards prove that it works, as `windtunnel smoke` does.
+    #[arg(long)]
+    pub smoke: bool,
+}
+
+impl UpArgs {
+    /// What was asked for, free of the command line.
+    #[must_use]
+    pub fn wishes(&self, name: &str) -> Wishes {
+        Wishes {
+            name: Some(name.to_owned()),
+            namespace: self.namespace.clone(),
+            port: self.port,
+            dags: self.dags.clone(),
+            profile: self.profile.clone(),
+            bundle: self.bundle.clone(),
+            adopt_namespace: self.adopt_namespace,
+            timeout: self.timeout.map(Duration::from_secs),
+        }
+    }
+}
+
+/// Options of `down`.
+#[derive(Args, Debug)]
+pub struct DownArgs {
+    /// Print what would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Options of `logs`.
+#[derive(Args, Debug)]
+pub struct LogsArgs {
+    /// `api-server`, `scheduler`, `dag-processor`, `triggerer`, `migrate`, `database` or `forward`.
+    #[arg(value_name = "COMPONENT", default_value = "scheduler", conflicts_with = "task")]
+    pub component: String,
+    /// Go on printing as lines come.
+    #[arg(short, long, conflicts_with = "task")]
+    pub follow: bool,
+    /// How many lines from the end.
+    #[arg(long, value_name = "LINES", default_value_t = 200)]
+    pub tail: u32,
+    /// The log of one task instead: `DAG/RUN/TASK`.
+    #[arg(long, value_name = "DAG/RUN/TASK")]
+    pub task: Option<String>,
+}
+
+/// What to do with the forward.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum ForwardCommand {
+    /// Start it in the background.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Show whether it lives, where to, and by which route.
+    Status,
+    /// Run it in the foreground, until Ctrl-C.
+    Run {
+        /// Leave the terminal's session and say on stdout when it listens: what `start` runs.
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+}
+
+/// The completion script of a shell.
+#[must_use]
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "windtunnel", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,11 @@
+//! The only place that knows Kubernetes' interface: the client, what is observed, the verdict on it, the wait, logs, and the forward.
+
+mod client;
+pub mod forward;
+pub mod logs;
+pub mod observe;
+pub mod verdict;
+pub mod wait;
+pub mod workload;
+
+pub use client::Cluster;

@@ -1,0 +1,3 @@
+//! One public function for each word of the command line.
+
+pub mod forward;

@@ -1,0 +1,15 @@
+//! What windtunnel remembers on this machine: a folder for each environment, its record, credentials, lock and kubeconfig.
+//!
+//! Files are 0600 and written atomically, folders 0700. Nothing here knows a cluster.
+
+mod credentials;
+mod file;
+mod lock;
+mod paths;
+mod record;
+
+pub use credentials::Credentials;
+pub use file::{read_json, write_json, write_private};
+pub use lock::Lock;
+pub use paths::{EnvironmentPaths, Paths};
+pub use record::{FORMAT, Record, RecordedImage};

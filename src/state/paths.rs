@@ -1,0 +1,142 @@
+//! Where things are kept.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{During, Failure, Kind};
+
+/// The folders of this user's windtunnel.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    state: PathBuf,
+}
+
+impl Paths {
+    /// `state` holds everything that must outlive a reboot, by default `~/.local/state/windtunnel`.
+    #[must_use]
+    pub const fn new(state: PathBuf) -> Self {
+        Self { state }
+    }
+
+    /// The paths of one environment, which need not exist.
+    #[must_use]
+    pub fn environment(&self, name: &str) -> EnvironmentPaths {
+        EnvironmentPaths { root: self.environments().join(name) }
+    }
+
+    /// The names of all environments that have a folder, sorted.
+    ///
+    /// # Errors
+    /// The folder of environments exists and cannot be read.
+    pub fn environment_names(&self) -> Result<Vec<String>, Failure> {
+        let folder = self.environments();
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).during(Kind::Usage, format!("cannot read {}", folder.display())),
+        };
+        let mut names: Vec<String> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn environments(&self) -> PathBuf {
+        self.state.join("environments")
+    }
+}
+
+/// The files of one environment.
+#[derive(Clone, Debug)]
+pub struct EnvironmentPaths {
+    root: PathBuf,
+}
+
+impl EnvironmentPaths {
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What was asked for and made: [`crate::state::Record`].
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.root.join("environment.json")
+    }
+
+    /// Keys and passwords: [`crate::state::Credentials`].
+    #[must_use]
+    pub fn credentials(&self) -> PathBuf {
+        self.root.join("credentials.json")
+    }
+
+    /// The private kubeconfig, the only one that windtunnel uses.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.root.join("kubeconfig")
+    }
+
+    /// The configuration that the cluster was made with.
+    #[must_use]
+    pub fn kind_config(&self) -> PathBuf {
+        self.root.join("kind.json")
+    }
+
+    /// The chart as last installed.
+    #[must_use]
+    pub fn chart(&self) -> PathBuf {
+        self.root.join("chart")
+    }
+
+    /// The values as last installed.
+    #[must_use]
+    pub fn values(&self) -> PathBuf {
+        self.root.join("values.json")
+    }
+
+    /// The folder whose DAGs `smoke` puts before Airflow, next to the user's own.
+    #[must_use]
+    pub fn smoke_dags(&self) -> PathBuf {
+        self.root.join("smoke")
+    }
+
+    /// What the running forward says of itself.
+    #[must_use]
+    pub fn forward(&self) -> PathBuf {
+        self.root.join("forward.json")
+    }
+
+    /// Held by the forward for as long as it lives.
+    #[must_use]
+    pub fn forward_lock(&self) -> PathBuf {
+        self.root.join("forward.lock")
+    }
+
+    /// The forward's log.
+    #[must_use]
+    pub fn forward_log(&self) -> PathBuf {
+        self.root.join("forward.log")
+    }
+
+    /// Held by the one command that changes the environment.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Makes the folder, for this user only.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(&self) -> Result<(), Failure> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
+            .during(Kind::Usage, format!("cannot make the folder {}", self.root.display()))
+    }
+}

@@ -1,0 +1,85 @@
+//! What was asked for and made: how every later command finds an environment again.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EnvironmentPaths, read_json, write_json};
+use crate::error::{Failure, Kind};
+
+/// The format of the record that this version writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// One environment as last brought up.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The environment's name, which is the cluster's and the release's as well.
+    pub name: String,
+    /// The kubeconfig context, always given explicitly: `kind-<name>`.
+    pub context: String,
+    /// The namespace of the release.
+    pub namespace: String,
+    /// The local port of the forward, on 127.0.0.1.
+    pub port: u16,
+    /// The host folder that Airflow reads DAGs from.
+    pub dags: PathBuf,
+    /// The profile's name, or the path of a file of the user's.
+    pub profile: String,
+    /// The bundle that the images came from.
+    pub bundle: Option<PathBuf>,
+    /// The images that were used.
+    pub images: Vec<RecordedImage>,
+}
+
+/// One image of an environment.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedImage {
+    /// `node`, `airflow` or `database`.
+    pub role: String,
+    /// As Docker names it.
+    pub reference: String,
+}
+
+impl Record {
+    /// The record of an environment, if there is one.
+    ///
+    /// # Errors
+    /// The file is damaged or of a newer windtunnel.
+    pub fn load(paths: &EnvironmentPaths) -> Result<Option<Self>, Failure> {
+        let Some(record) = read_json::<Self>(&paths.record())? else { return Ok(None) };
+        if record.format != FORMAT {
+            return Err(Failure::usage(format!(
+                "{} is of format {}, this windtunnel reads {FORMAT}",
+                paths.record().display(),
+                record.format
+            ))
+            .hint("use the windtunnel that made this environment"));
+        }
+        Ok(Some(record))
+    }
+
+    /// The record of an environment that must be there.
+    ///
+    /// # Errors
+    /// As [`Record::load`]; no environment where there is none.
+    pub fn require(paths: &EnvironmentPaths, name: &str) -> Result<Self, Failure> {
+        Self::load(paths)?.ok_or_else(|| {
+            Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`")).hint(format!(
+                "to make it: `windtunnel up{}`",
+                if name == crate::plan::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+            ))
+        })
+    }
+
+    /// Writes the record.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, paths: &EnvironmentPaths) -> Result<(), Failure> {
+        write_json(&paths.record(), self)
+    }
+}

@@ -1,0 +1,53 @@
+//! The events of `-o json`: one JSON object a line on stdout, append-only.
+
+use serde::Serialize;
+
+use crate::error::Failure;
+
+/// What a program that drives `up` or `down` sees. `event` names the kind.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// It ended without success. Always the last event.
+    Failure {
+        /// Kind, message, evidence and hints.
+        #[serde(flatten)]
+        failure: Failure,
+    },
+    /// What a pod is doing now; sent when that changes.
+    Pod {
+        /// The pod's name.
+        pod: String,
+        /// Words as on the screen: `pulling image`, `2/4 ready`.
+        state: String,
+    },
+    /// It ended with success. Always the last event.
+    Result {
+        /// What the command made, as `status -o json` names things.
+        #[serde(flatten)]
+        result: serde_json::Value,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The step's stable name: `start_cluster`.
+        step: &'static str,
+        /// Whether it did what it is for.
+        ok: bool,
+        /// What the line on the screen says after the mark.
+        detail: String,
+        /// From begin to end.
+        milliseconds: u64,
+    },
+    /// A step began.
+    StepStarted {
+        /// The step's stable name: `start_cluster`.
+        step: &'static str,
+        /// What the line on the screen says.
+        title: String,
+    },
+    /// Something the user must know and that stops nothing.
+    Warning {
+        /// One sentence.
+        message: String,
+    },
+}

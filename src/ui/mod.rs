@@ -1,0 +1,219 @@
+//! What the person sees: step lines, progress, questions, failures, and the same as JSON events.
+//!
+//! Talk goes to stderr, data to stdout. Everything printed anywhere goes through [`Ui`], which is handed in. Colour
+//! and motion come only where the terminal takes them and never carry meaning alone.
+
+pub mod event;
+mod prompt;
+mod report;
+mod step;
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use console::Style;
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+
+use crate::error::{Failure, Kind};
+use event::Event;
+pub use step::Step;
+
+/// How results leave: for a person or for a program.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Format {
+    /// Lines for a person.
+    #[default]
+    Text,
+    /// One JSON document, or one JSON event a line where a command works for a while.
+    Json,
+}
+
+/// How much talk there is.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Only results and failures.
+    Quiet,
+    /// The step lines.
+    #[default]
+    Normal,
+    /// Also every command that is run.
+    Verbose,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Color {
+    /// Where stderr is a terminal and `NO_COLOR` is not set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How the user wants to be talked to and asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// For a person or for a program.
+    pub format: Format,
+    /// How much talk there is.
+    pub level: Level,
+    /// When to colour.
+    pub color: Color,
+    /// Every question is answered with yes.
+    pub yes: bool,
+    /// No question is asked; one that would be needed is a usage error.
+    pub no_input: bool,
+    /// Nothing moves even on a terminal: set in CI.
+    pub still: bool,
+}
+
+/// The one way to the terminal.
+pub struct Ui {
+    manner: Manner,
+    colored: bool,
+    progress: MultiProgress,
+    /// Lines from tasks that run side by side must not mix.
+    output: Mutex<()>,
+}
+
+impl Ui {
+    /// Looks once at what stderr is, then keeps to it.
+    #[must_use]
+    pub fn new(manner: Manner) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let colored = match manner.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && console::colors_enabled_stderr(),
+        };
+        console::set_colors_enabled_stderr(colored);
+        console::set_colors_enabled(colored);
+        let moving = terminal && !manner.still && manner.format == Format::Text && manner.level == Level::Normal;
+        let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { manner, colored, progress: MultiProgress::with_draw_target(target), output: Mutex::new(()) }
+    }
+
+    /// Whether results leave as JSON.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        matches!(self.manner.format, Format::Json)
+    }
+
+    /// Begins a line of the bootstrap; see [`Step`]. `name` is its name in events, `title` what the person reads.
+    #[must_use]
+    pub fn step(&self, name: &'static str, title: impl Into<String>) -> Step<'_> {
+        Step::begin(self, name, title.into())
+    }
+
+    /// One line of talk, for a person only.
+    pub fn say(&self, line: &str) {
+        if !self.is_json() && self.manner.level >= Level::Normal {
+            self.talk(line);
+        }
+    }
+
+    /// One line that the person must see: shown even with `-q`.
+    pub fn warn(&self, line: &str) {
+        if self.is_json() {
+            self.event(&Event::Warning { message: line.to_owned() });
+        } else {
+            self.talk(&format!("{} {line}", self.style(Style::new().yellow()).apply_to("warning:")));
+        }
+    }
+
+    /// A command that is about to run, pasteable; only with `-v`.
+    pub fn command(&self, line: &str) {
+        if self.manner.level >= Level::Verbose {
+            self.talk(&self.style(Style::new().dim()).apply_to(format!("$ {line}")).to_string());
+        }
+    }
+
+    /// What a running command prints; only with `-v`.
+    pub fn tool_output(&self, line: &str) {
+        if self.manner.level >= Level::Verbose {
+            self.talk(&format!("  {line}"));
+        }
+    }
+
+    /// Data for stdout, as it is.
+    ///
+    /// A reader that has gone away (`| head`) is no failure.
+    pub fn data(&self, text: &str) {
+        let _guard = self.output.lock();
+        self.progress.suspend(|| {
+            let mut stdout = std::io::stdout().lock();
+            // The only error that a terminal program can do anything about is none: the reader left.
+            let _ = stdout.write_all(text.as_bytes());
+            let _ = stdout.flush();
+        });
+    }
+
+    /// One JSON document on stdout.
+    pub fn document(&self, document: &impl Serialize) {
+        self.data(&format!("{}\n", json(document, true)));
+    }
+
+    /// One JSON event, on a line of its own, if the user asked for JSON.
+    pub fn event(&self, event: &Event) {
+        if self.is_json() {
+            self.data(&format!("{}\n", json(event, false)));
+        }
+    }
+
+    /// Shows why it ended. The last thing printed.
+    pub fn failure(&self, failure: &Failure) {
+        self.restore();
+        if self.is_json() {
+            self.event(&Event::Failure { failure: failure.clone() });
+        } else {
+            self.talk(&report::render(failure, self));
+        }
+    }
+
+    /// Asks before something is removed. Yes by `--yes`.
+    ///
+    /// # Errors
+    /// Usage when there is nobody to ask, interrupted when the answer is no.
+    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.manner.yes {
+            return Ok(());
+        }
+        if self.manner.no_input || self.is_json() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal()
+        {
+            return Err(Failure::usage("this needs a yes, and there is nobody to ask").hint("to agree: add `--yes`"));
+        }
+        if prompt::confirm(question)? {
+            Ok(())
+        } else {
+            Err(Failure::new(Kind::Interrupted, "not confirmed: nothing was changed"))
+        }
+    }
+
+    /// Leaves the terminal as it was found: no half-drawn line, the cursor visible.
+    pub fn restore(&self) {
+        let _ = self.progress.clear();
+        let terminal = console::Term::stderr();
+        if terminal.is_term() {
+            let _ = terminal.show_cursor();
+        }
+    }
+
+    fn talk(&self, text: &str) {
+        let _guard = self.output.lock();
+        self.progress.suspend(|| {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        });
+    }
+
+    fn style(&self, style: Style) -> Style {
+        style.for_stderr().force_styling(self.colored)
+    }
+}
+
+fn json(document: &impl Serialize, pretty: bool) -> String {
+    let written = if pretty { serde_json::to_string_pretty(document) } else { serde_json::to_string(document) };
+    written.expect("documents are plain data with text keys")
+}
