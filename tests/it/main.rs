@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests from outside the crate: what its source may look like.
+
+mod invariants;
