@@ -3,9 +3,15 @@
 mod client;
 pub mod forward;
 pub mod logs;
+pub mod namespace;
 pub mod observe;
+pub mod release;
+mod secret;
 pub mod verdict;
 pub mod wait;
 pub mod workload;
 
 pub use client::Cluster;
+
+/// The name under which windtunnel applies objects.
+const FIELD_MANAGER: &str = "windtunnel";

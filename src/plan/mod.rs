@@ -162,6 +162,7 @@ mod tests {
             namespace: "airflow".to_owned(),
             port: 8081,
             dags: "/elsewhere/dags".into(),
+            made_dags: false,
             profile: "lite".to_owned(),
             bundle: Some("/bundle".into()),
             images: Vec::new(),

@@ -1,1 +1,3 @@
-//! Placeholder head.
+//! The kinds of cluster that windtunnel makes: how each is found, made, started and removed.
+
+pub mod kind;

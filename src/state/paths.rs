@@ -85,6 +85,12 @@ impl EnvironmentPaths {
         self.root.join("kind.json")
     }
 
+    /// There while the cluster is being made: found by a later run, it means that the making was cut short.
+    #[must_use]
+    pub fn creating(&self) -> PathBuf {
+        self.root.join("creating")
+    }
+
     /// The chart as last installed.
     #[must_use]
     pub fn chart(&self) -> PathBuf {
@@ -127,16 +133,28 @@ impl EnvironmentPaths {
         self.root.join("lock")
     }
 
-    /// Makes the folder, for this user only.
+    /// Makes the folder, for this user only, and in it the one that the cluster's pods read.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn create(&self) -> Result<(), Failure> {
         use std::os::unix::fs::DirBuilderExt;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.root)
+        let make = |folder: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+        make(&self.root, 0o700)
+            .and_then(|()| make(&self.smoke_dags(), 0o755))
             .during(Kind::Usage, format!("cannot make the folder {}", self.root.display()))
+    }
+
+    /// Removes the folder and all in it.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self) -> Result<(), Failure> {
+        match std::fs::remove_dir_all(&self.root) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).during(Kind::Usage, format!("cannot remove the folder {}", self.root.display()))
+            }
+            _ => Ok(()),
+        }
     }
 }

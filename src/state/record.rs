@@ -26,6 +26,8 @@ pub struct Record {
     pub port: u16,
     /// The host folder that Airflow reads DAGs from.
     pub dags: PathBuf,
+    /// Whether windtunnel made that folder.
+    pub made_dags: bool,
     /// The profile's name, or the path of a file of the user's.
     pub profile: String,
     /// The bundle that the images came from.

@@ -1,1 +1,260 @@
-//! Placeholder head.
+//! The docker command: is the engine there, what is a container, images in and out.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::process::Command;
+use crate::error::{During, Failure, Kind};
+use crate::ui::Ui;
+
+/// How to get Docker.
+const INSTALL: &str = "install Docker Engine: https://docs.docker.com/engine/install/";
+
+/// The docker command of this machine.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    path: PathBuf,
+}
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Info {
+    /// The engine's version.
+    pub server_version: String,
+    /// Bytes of memory that the engine has, which in a virtual machine is less than this machine has.
+    pub mem_total: u64,
+    /// Processors that the engine has.
+    #[serde(rename = "NCPU")]
+    pub processors: u32,
+    /// The folder of its images and volumes, on the engine's machine.
+    pub docker_root_dir: PathBuf,
+    /// `linux`.
+    #[serde(rename = "OSType")]
+    pub system: String,
+    /// `x86_64`, `aarch64`.
+    pub architecture: String,
+    /// Why the engine did not answer.
+    pub server_errors: Vec<String>,
+}
+
+impl Info {
+    /// The platform that images must have: `linux/amd64`.
+    #[must_use]
+    pub fn platform(&self) -> String {
+        let architecture = match self.architecture.as_str() {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        format!("{}/{architecture}", self.system)
+    }
+}
+
+/// A container, as far as windtunnel needs to know.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Container {
+    /// Whether it runs.
+    pub state: ContainerState,
+    /// Folders of the host that it sees.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+    /// What it was made with.
+    pub config: ContainerConfig,
+}
+
+/// Whether a container runs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerState {
+    /// `running`, `exited`, `paused`, `created`, `dead`.
+    pub status: String,
+}
+
+/// What a container was made with.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// The image's reference.
+    pub image: String,
+    /// Labels; kind puts `io.x-k8s.kind.cluster` there.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A folder of the host inside a container.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Mount {
+    /// On the host.
+    pub source: PathBuf,
+    /// In the container.
+    pub destination: PathBuf,
+}
+
+impl Docker {
+    /// Finds the docker command.
+    ///
+    /// # Errors
+    /// Prerequisite, with where to get it.
+    pub fn find(search_path: &OsStr, folder: &Path) -> Result<Self, Failure> {
+        Ok(Self { path: super::find::on_path("docker", search_path, folder, INSTALL)? })
+    }
+
+    /// Asks the engine what it is.
+    ///
+    /// # Errors
+    /// Prerequisite: it does not run, or this user may not talk to it.
+    pub async fn info(&self, ui: &Ui) -> Result<Info, Failure> {
+        let command = self.command(["info", "--format", "{{json .}}"]).deadline(Duration::from_secs(20));
+        let output = command.outcome(Kind::Prerequisite, ui).await?;
+        let info: Info = serde_json::from_str(output.stdout.trim()).unwrap_or_default();
+        if output.code == Some(0) && !info.server_version.is_empty() {
+            return Ok(info);
+        }
+        let mut words = info.server_errors;
+        words.extend(output.stderr);
+        Err(unreachable_engine(&words))
+    }
+
+    /// The container of this name, if there is one.
+    ///
+    /// # Errors
+    /// The engine does not answer, or not what it should.
+    pub async fn container(&self, name: &str, ui: &Ui) -> Result<Option<Container>, Failure> {
+        let command = self.command(["container", "inspect", name]);
+        let output = command.outcome(Kind::Cluster, ui).await?;
+        if output.code != Some(0) {
+            let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such container"));
+            return if absent { Ok(None) } else { Err(command.failed(Kind::Cluster, &output)) };
+        }
+        let containers: Vec<Container> = serde_json::from_str(&output.stdout)
+            .during(Kind::Cluster, format!("`{}` printed something unexpected", command.line()))?;
+        Ok(containers.into_iter().next())
+    }
+
+    /// The names of all containers that carry a label.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn containers_labelled(&self, label: &str, ui: &Ui) -> Result<Vec<String>, Failure> {
+        let filter = format!("label={label}");
+        let command = self.command(["container", "ls", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
+        Ok(command.run(Kind::Cluster, ui).await?.stdout.lines().map(str::to_owned).collect())
+    }
+
+    /// Starts a container that was stopped.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn start(&self, container: &str, ui: &Ui) -> Result<(), Failure> {
+        self.command(["container", "start", container]).run(Kind::Cluster, ui).await.map(drop)
+    }
+
+    /// The id of an image that the engine has; `None` where it has none of that reference.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn image_id(&self, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
+        let command = self.command(["image", "inspect", "--format", "{{.Id}}", reference]);
+        let output = command.outcome(Kind::Image, ui).await?;
+        if output.code == Some(0) {
+            return Ok(Some(output.stdout.trim().to_owned()));
+        }
+        let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such image"));
+        if absent { Ok(None) } else { Err(command.failed(Kind::Image, &output)) }
+    }
+
+    /// Loads an archive of `docker save`.
+    ///
+    /// # Errors
+    /// The engine cannot read it.
+    pub async fn load(&self, archive: &Path, ui: &Ui) -> Result<(), Failure> {
+        let command =
+            self.command(["image", "load", "--quiet", "--input"]).arg(archive).deadline(Duration::from_secs(600));
+        command.run(Kind::Image, ui).await.map(drop)
+    }
+
+    /// Pulls an image; `on_line` sees the progress.
+    ///
+    /// # Errors
+    /// The registry does not have it or does not answer.
+    pub async fn pull(&self, reference: &str, ui: &Ui, on_line: impl FnMut(&str)) -> Result<(), Failure> {
+        let command = self.command(["image", "pull", "--quiet", reference]).deadline(Duration::from_secs(1800));
+        command.run_watched(Kind::Image, ui, on_line).await.map(drop)
+    }
+
+    /// Writes an image, as an archive, to stdout.
+    #[must_use]
+    pub fn save(&self, reference: &str) -> Command {
+        self.command(["image", "save", reference])
+    }
+
+    /// A command inside a container.
+    #[must_use]
+    pub fn exec<A: AsRef<OsStr>>(&self, container: &str, arguments: impl IntoIterator<Item = A>) -> Command {
+        self.command(["exec", container]).args(arguments)
+    }
+
+    /// A command inside a container that reads our stdin.
+    #[must_use]
+    pub fn exec_reading<A: AsRef<OsStr>>(&self, container: &str, arguments: impl IntoIterator<Item = A>) -> Command {
+        self.command(["exec", "--interactive", container]).args(arguments)
+    }
+
+    fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        Command::new(&self.path).args(arguments)
+    }
+}
+
+/// Tells the ways apart in which an engine does not answer.
+fn unreachable_engine(words: &[String]) -> Failure {
+    let text = words.join("\n").to_lowercase();
+    let failure = if text.contains("permission denied") {
+        Failure::new(Kind::Prerequisite, "this user may not talk to the Docker Engine")
+            .hint("join the group that may: `sudo usermod -aG docker \"$USER\"`, then log in again")
+    } else if text.contains("cannot connect")
+        || text.contains("is the docker daemon running")
+        || text.contains("no such file")
+    {
+        Failure::new(Kind::Prerequisite, "the Docker Engine is not running")
+            .hint("start it: `sudo systemctl start docker`, or open Docker Desktop")
+    } else {
+        Failure::new(Kind::Prerequisite, "the Docker Engine does not answer").hint("see what it says: `docker info`")
+    };
+    failure.evidence_lines(words.iter().take(5).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_does_not_run_is_not_one_without_permission() {
+        let message = |words: &str| unreachable_engine(&[words.to_owned()]).message;
+        assert_eq!(
+            message(
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+            ),
+            "the Docker Engine is not running"
+        );
+        assert_eq!(
+            message(
+                "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+            ),
+            "this user may not talk to the Docker Engine"
+        );
+        assert_eq!(message("error during connect: EOF"), "the Docker Engine does not answer");
+    }
+
+    #[test]
+    fn the_platform_is_named_as_images_name_it() {
+        let info = Info { system: "linux".to_owned(), architecture: "aarch64".to_owned(), ..Info::default() };
+        assert_eq!(info.platform(), "linux/arm64");
+    }
+}

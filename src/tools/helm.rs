@@ -1,1 +1,77 @@
-//! Placeholder head.
+//! The helm command, 3 or 4.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use semver::Version;
+
+use super::find::{self, Tool};
+use super::process::Command;
+use crate::error::{Failure, Kind};
+use crate::ui::Ui;
+
+/// The first Helm with `upgrade --labels` that is also past its first faults.
+const OLDEST: Version = Version::new(3, 14, 0);
+/// How to get Helm.
+pub const INSTALL: &str = "install Helm: https://helm.sh/docs/intro/install/";
+
+/// A Helm that is new enough.
+#[derive(Clone, Debug)]
+pub struct Helm {
+    /// Path and version.
+    pub tool: Tool,
+}
+
+/// Which release, where.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The release's name.
+    pub release: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The private kubeconfig.
+    pub kubeconfig: &'a Path,
+    /// The context in it.
+    pub context: &'a str,
+}
+
+impl Helm {
+    /// Asks the program at `path` for its version and checks it.
+    ///
+    /// # Errors
+    /// It is not Helm, or too old.
+    pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
+        let command =
+            Command::new(&path).args(["version", "--template", "{{.Version}}"]).deadline(Duration::from_secs(20));
+        let output = command.run(Kind::Prerequisite, ui).await?;
+        let version = find::version_in("helm", &path, &output.stdout)?;
+        let tool = Tool { path, version };
+        find::require("helm", &tool, &OLDEST, INSTALL)?;
+        Ok(Self { tool })
+    }
+
+    /// Installs or upgrades a chart and returns when its objects are made: what comes of them is judged by us.
+    ///
+    /// # Errors
+    /// Helm refuses the values or the cluster refuses the objects.
+    pub async fn upgrade_install(
+        &self,
+        target: Target<'_>,
+        chart: &Path,
+        values: &[PathBuf],
+        label: &str,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        let mut command = Command::new(&self.tool.path)
+            .args(["upgrade", "--install", target.release])
+            .arg(chart)
+            .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
+            .arg(target.kubeconfig)
+            .args(["--labels", label, "--history-max", "5", "--timeout", "5m"])
+            .deadline(Duration::from_secs(330));
+        for file in values {
+            command = command.arg("--values").arg(file);
+        }
+        command.run(Kind::Chart, ui).await.map(drop)
+    }
+}

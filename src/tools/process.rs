@@ -21,8 +21,17 @@ pub struct Command {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
-    input: Option<Vec<u8>>,
+    input: Input,
     deadline: Duration,
+}
+
+/// What a child reads on stdin.
+#[derive(Clone, Debug)]
+enum Input {
+    Nothing,
+    Bytes(Vec<u8>),
+    File(PathBuf),
+    Child(Box<Command>),
 }
 
 /// What a child left behind. A status other than 0 is here only after [`Command::outcome`].
@@ -45,7 +54,7 @@ impl Command {
             arguments: Vec::new(),
             // Machine output is read, so: the C locale and no colour.
             environment: vec![("LC_ALL".to_owned(), "C".into()), ("NO_COLOR".to_owned(), "1".into())],
-            input: None,
+            input: Input::Nothing,
             deadline: Duration::from_secs(120),
         }
     }
@@ -73,7 +82,21 @@ impl Command {
     /// What the child reads on stdin; nothing otherwise.
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.input = Some(bytes.into());
+        self.input = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// The child reads a file on stdin.
+    #[must_use]
+    pub fn input_file(mut self, path: &Path) -> Self {
+        self.input = Input::File(path.to_owned());
+        self
+    }
+
+    /// The child reads on stdin what another child writes on stdout. Both must succeed.
+    #[must_use]
+    pub fn input_from(mut self, source: Self) -> Self {
+        self.input = Input::Child(Box::new(source));
         self
     }
 
@@ -88,7 +111,12 @@ impl Command {
     #[must_use]
     pub fn line(&self) -> String {
         let words = std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
-        shell_words::join(words.map(|word| word.to_string_lossy().into_owned()))
+        let line = shell_words::join(words.map(|word| word.to_string_lossy().into_owned()));
+        match &self.input {
+            Input::Nothing | Input::Bytes(_) => line,
+            Input::File(path) => format!("{line} < {}", shell_words::quote(&path.to_string_lossy())),
+            Input::Child(source) => format!("{} | {line}", source.line()),
+        }
     }
 
     /// Runs it to its end; any status but 0 is a failure of `kind` with the child's last lines.
@@ -136,15 +164,7 @@ impl Command {
     async fn outcome_watched(&self, kind: Kind, ui: &Ui, mut on_line: impl FnMut(&str)) -> Result<Output, Failure> {
         ui.command(&self.line());
         let (stderr_reader, stderr_writer) = std::io::pipe().map_err(|error| self.not_started(&error))?;
-        let mut expression =
-            duct::cmd(&self.program, &self.arguments).stdout_capture().stderr_file(stderr_writer).unchecked();
-        for (name, value) in &self.environment {
-            expression = expression.env(name, value);
-        }
-        expression = match &self.input {
-            Some(bytes) => expression.stdin_bytes(bytes.clone()),
-            None => expression.stdin_null(),
-        };
+        let expression = self.expression().stdout_capture().stderr_file(stderr_writer).unchecked();
         let handle = Arc::new(expression.start().map_err(|error| self.not_started(&error))?);
         // The expression holds our end of the pipe, which would keep the reader below from ever seeing its end.
         drop(expression);
@@ -194,14 +214,24 @@ impl Command {
     pub fn start_detached(&self, log: File, ui: &Ui) -> Result<(u32, std::io::PipeReader), Failure> {
         ui.command(&self.line());
         let (reader, writer) = std::io::pipe().map_err(|error| self.not_started(&error))?;
-        let mut expression =
-            duct::cmd(&self.program, &self.arguments).stdin_null().stdout_file(writer).stderr_file(log).unchecked();
-        for (name, value) in &self.environment {
-            expression = expression.env(name, value);
-        }
+        let expression = self.expression().stdout_file(writer).stderr_file(log).unchecked();
         let handle = expression.start().map_err(|error| self.not_started(&error))?;
         let process = handle.pids().first().copied().ok_or_else(|| Failure::bug("a started child has no id"))?;
         Ok((process, reader))
+    }
+
+    /// The child with its environment and input; what becomes of its output is the caller's choice.
+    fn expression(&self) -> duct::Expression {
+        let mut expression = duct::cmd(&self.program, &self.arguments);
+        for (name, value) in &self.environment {
+            expression = expression.env(name, value);
+        }
+        match &self.input {
+            Input::Nothing => expression.stdin_null(),
+            Input::Bytes(bytes) => expression.stdin_bytes(bytes.clone()),
+            Input::File(path) => expression.stdin_path(path),
+            Input::Child(source) => source.expression().pipe(expression),
+        }
     }
 
     fn not_started(&self, error: &std::io::Error) -> Failure {
@@ -261,6 +291,16 @@ mod tests {
             block_on(shell("cat; printf 'a\\377b\\n' >&2").input([0xff, b'x']).run(Kind::Cluster, &ui)).unwrap();
         assert_eq!(output.stdout, "\u{fffd}x");
         assert_eq!(output.stderr, ["a\u{fffd}b"]);
+    }
+
+    #[test]
+    fn a_pipe_fails_where_its_first_child_fails() {
+        let ui = Ui::new(Manner::default());
+        let piped = |source: &str| shell("cat").input_from(shell(source));
+        assert_eq!(block_on(piped("echo hello").run(Kind::Image, &ui)).unwrap().stdout, "hello\n");
+        let failure = block_on(piped("echo half; echo broken >&2; exit 4").run(Kind::Image, &ui)).unwrap_err();
+        assert_eq!(failure.evidence, ["broken"]);
+        assert!(failure.message.contains("| /bin/sh -c cat"), "{}", failure.message);
     }
 
     #[test]

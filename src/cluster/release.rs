@@ -1,0 +1,103 @@
+//! A Helm release as Helm itself keeps it: a Secret for each revision, with labels that tell its state.
+//!
+//! The labels `owner`, `name`, `status` and `version` are those of Helm's own storage driver for Secrets, in Helm 3 and 4 alike (helm/helm,
+//! `pkg/storage/driver/secrets.go`). Reading them costs one request instead of a process.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DeleteParams, ListParams};
+
+use super::Cluster;
+use crate::error::{During, Failure, Kind};
+
+/// The label that says what a revision was installed from: a digest of chart and values.
+pub const INPUTS_LABEL: &str = "windtunnel-inputs";
+
+/// The newest revision of a release.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Revision {
+    /// Counts from 1.
+    pub number: u32,
+    /// `deployed`, `failed`, `pending-install`, `pending-upgrade`, …
+    pub status: String,
+    /// What it was installed from: the value of [`INPUTS_LABEL`].
+    pub inputs: Option<String>,
+    secret: String,
+}
+
+impl Revision {
+    /// Whether Helm was stopped in the middle of it, which makes every later Helm refuse to work on the release.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.status.starts_with("pending-")
+    }
+}
+
+impl Cluster {
+    /// The newest revision of a release, if there is any.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn release(&self, namespace: &str, release: &str) -> Result<Option<Revision>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let selector = ListParams::default().labels(&format!("owner=helm,name={release}"));
+        let list = secrets
+            .list_metadata(&selector)
+            .await
+            .during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?;
+        let revisions =
+            list.items.into_iter().filter_map(|secret| revision(secret.metadata.name?, &secret.metadata.labels?));
+        Ok(revisions.max_by_key(|revision| revision.number))
+    }
+
+    /// Forgets a revision that Helm was stopped in, so that it can be installed again over what it made already.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn forget_revision(&self, namespace: &str, revision: &Revision) -> Result<(), Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        secrets
+            .delete(&revision.secret, &DeleteParams::default())
+            .await
+            .map(drop)
+            .during(Kind::Cluster, format!("cannot remove the interrupted Helm revision {}", revision.number))
+    }
+}
+
+fn revision(secret: String, labels: &BTreeMap<String, String>) -> Option<Revision> {
+    Some(Revision {
+        number: labels.get("version")?.parse().ok()?,
+        status: labels.get("status")?.clone(),
+        inputs: labels.get(INPUTS_LABEL).cloned(),
+        secret,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_revision_is_read_from_helms_labels() {
+        let labels = labels(&[
+            ("owner", "helm"),
+            ("name", "a"),
+            ("status", "pending-upgrade"),
+            ("version", "12"),
+            (INPUTS_LABEL, "abc"),
+        ]);
+        let found = revision("sh.helm.release.v1.a.v12".to_owned(), &labels).unwrap();
+        assert_eq!((found.number, found.inputs.as_deref()), (12, Some("abc")));
+        assert!(found.is_pending());
+    }
+
+    #[test]
+    fn a_secret_without_helms_labels_is_no_revision() {
+        assert_eq!(revision("x".to_owned(), &labels(&[("owner", "helm")])), None);
+    }
+}

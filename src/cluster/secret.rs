@@ -1,0 +1,51 @@
+//! The one Secret that holds an environment's keys and passwords in the cluster.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::{Map, Value, json};
+
+use super::namespace::ENVIRONMENT_LABEL;
+use super::{Cluster, FIELD_MANAGER};
+use crate::error::{During, Failure, Kind};
+use crate::state::Credentials;
+
+impl Cluster {
+    /// The credentials in the cluster, if they are there and complete.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn credentials(&self, namespace: &str, secret: &str) -> Result<Option<Credentials>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found =
+            secrets.get_opt(secret).await.during(Kind::Cluster, format!("cannot read the Secret `{secret}`"))?;
+        let Some(data) = found.and_then(|secret| secret.data) else { return Ok(None) };
+        Ok(Credentials::from_entries(|key| String::from_utf8(data.get(key)?.0.clone()).ok()))
+    }
+
+    /// Writes the credentials into the cluster.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn put_credentials(
+        &self,
+        namespace: &str,
+        secret: &str,
+        environment: &str,
+        credentials: &Credentials,
+    ) -> Result<(), Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let entries: Map<String, Value> =
+            credentials.entries().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        let object = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret, "labels": {"app.kubernetes.io/managed-by": "windtunnel", ENVIRONMENT_LABEL: environment}},
+            "stringData": entries,
+        });
+        secrets
+            .patch(secret, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&object))
+            .await
+            .map(drop)
+            .during(Kind::Cluster, format!("cannot write the Secret `{secret}`"))
+    }
+}

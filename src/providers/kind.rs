@@ -1,0 +1,168 @@
+//! Clusters of one kind node, which is a container of the Docker Engine.
+//!
+//! A node that windtunnel made is known by its mount of the environment's own folder: a container keeps it in whatever state it is.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::error::{Failure, Kind};
+use crate::state::EnvironmentPaths;
+use crate::tools::docker::{Container, Docker};
+use crate::ui::Ui;
+
+/// Where the node sees the user's DAG folder.
+pub const DAGS: &str = "/windtunnel/dags";
+/// Where the node sees the folder of image archives.
+pub const IMAGES: &str = "/windtunnel/images";
+/// Where the node sees the folder that `smoke` writes its DAG into. Its mount marks the node as ours.
+pub const SMOKE: &str = "/windtunnel/smoke";
+/// The label that kind puts on the containers of a cluster.
+const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// What there is under the name of an environment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A node that windtunnel made for this environment, and that runs.
+    Running(Node),
+    /// A node that windtunnel made for this environment, and that does not run.
+    Stopped(Node),
+}
+
+/// A node of ours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// The container's name.
+    pub container: String,
+    /// The node image it was made from.
+    pub image: String,
+    /// The host folder that is mounted at [`DAGS`].
+    pub dags: Option<PathBuf>,
+    /// The host folder that is mounted at [`IMAGES`].
+    pub images: Option<PathBuf>,
+}
+
+/// The name of a cluster's only container.
+#[must_use]
+pub fn container_name(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
+/// Looks what there is.
+///
+/// # Errors
+/// Foreign, where a cluster or container of that name was not made by this environment; it is left as it is.
+pub async fn find(docker: &Docker, cluster: &str, paths: &EnvironmentPaths, ui: &Ui) -> Result<Found, Failure> {
+    let container = container_name(cluster);
+    match docker.container(&container, ui).await? {
+        None => Ok(Found::Absent),
+        Some(found) => judge(container, cluster, &found, paths),
+    }
+}
+
+fn judge(container: String, cluster: &str, found: &Container, paths: &EnvironmentPaths) -> Result<Found, Failure> {
+    let mounted = |destination: &str| {
+        found.mounts.iter().find(|mount| mount.destination == Path::new(destination)).map(|mount| mount.source.clone())
+    };
+    let rename = "choose another name: `windtunnel up --name NAME`";
+    if found.config.labels.get(CLUSTER_LABEL).map(String::as_str) != Some(cluster) {
+        return Err(Failure::new(Kind::Foreign, format!("the container `{container}` is not a kind node")).hint(rename));
+    }
+    match mounted(SMOKE) {
+        Some(folder) if folder == paths.smoke_dags() => {}
+        Some(folder) => {
+            return Err(Failure::new(
+                Kind::Foreign,
+                format!("the kind cluster `{cluster}` belongs to another windtunnel"),
+            )
+            .evidence(format!("its state is in {}", folder.parent().unwrap_or(&folder).display()))
+            .hint(rename));
+        }
+        None => {
+            return Err(Failure::new(
+                Kind::Foreign,
+                format!("a kind cluster `{cluster}` exists and was not made by windtunnel"),
+            )
+            .evidence(format!("container {container}, image {}", found.config.image))
+            .hint(rename)
+            .hint(format!("or, if nobody needs it: `kind delete cluster --name {cluster}`")));
+        }
+    }
+    let node = Node { container, image: found.config.image.clone(), dags: mounted(DAGS), images: mounted(IMAGES) };
+    Ok(if found.state.status == "running" { Found::Running(node) } else { Found::Stopped(node) })
+}
+
+/// The configuration of a new cluster, as `kind create --config` reads it (JSON is YAML in every dialect).
+#[must_use]
+pub fn config(environment: &str, dags: &Path, images: Option<&Path>, smoke: &Path) -> serde_json::Value {
+    let mount = |host: &Path, node: &str| json!({"hostPath": host, "containerPath": node, "readOnly": true});
+    let mut mounts = vec![mount(dags, DAGS), mount(smoke, SMOKE)];
+    mounts.extend(images.map(|folder| mount(folder, IMAGES)));
+    json!({
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {"apiServerAddress": "127.0.0.1"},
+        "nodes": [{
+            "role": "control-plane",
+            "labels": {"windtunnel.dev/environment": environment},
+            "extraMounts": mounts,
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Paths;
+
+    fn container(status: &str, label: &str, smoke: Option<&str>) -> Container {
+        let mounts = smoke.map_or_else(Vec::new, |source| {
+            vec![
+                json!({"Source": source, "Destination": SMOKE}),
+                json!({"Source": "/home/me/dags", "Destination": DAGS}),
+            ]
+        });
+        serde_json::from_value(json!({
+            "State": {"Status": status},
+            "Mounts": mounts,
+            "Config": {"Image": "kindest/node:v1.34.3", "Labels": {CLUSTER_LABEL: label}},
+        }))
+        .unwrap()
+    }
+
+    fn judged(container: &Container) -> Result<Found, Failure> {
+        judge("a-control-plane".to_owned(), "a", container, &Paths::new("/state".into()).environment("a"))
+    }
+
+    #[test]
+    fn our_node_is_known_by_its_mount() {
+        let ours = "/state/environments/a/smoke";
+        let Ok(Found::Running(node)) = judged(&container("running", "a", Some(ours))) else { panic!() };
+        assert_eq!(node.dags.as_deref(), Some(Path::new("/home/me/dags")));
+        assert!(matches!(judged(&container("exited", "a", Some(ours))), Ok(Found::Stopped(_))));
+    }
+
+    #[test]
+    fn anybody_elses_is_foreign() {
+        for (found, why) in [
+            (container("running", "a", None), "was not made by windtunnel"),
+            (container("running", "a", Some("/root/state/environments/a/smoke")), "belongs to another windtunnel"),
+            (container("running", "b", None), "is not a kind node"),
+        ] {
+            let failure = judged(&found).unwrap_err();
+            assert_eq!(failure.kind, Kind::Foreign);
+            assert!(failure.message.contains(why), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_new_cluster_listens_on_loopback_and_mounts_read_only() {
+        let config = config("a", Path::new("/dags"), Some(Path::new("/bundle")), Path::new("/smoke"));
+        assert_eq!(config["networking"]["apiServerAddress"], "127.0.0.1");
+        let mounts = config["nodes"][0]["extraMounts"].as_array().unwrap();
+        assert_eq!(mounts.len(), 3);
+        assert!(mounts.iter().all(|mount| mount["readOnly"] == true));
+    }
+}
