@@ -1,2 +1,89 @@
 //! Parses the command line, looks at the surroundings once, runs the command, and turns its end into an exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use windtunnel::cli::{Cli, Command, completions};
+use windtunnel::commands;
+use windtunnel::error::{During, Failure, Kind};
+use windtunnel::state::Paths;
+use windtunnel::surroundings::Surroundings;
+use windtunnel::ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let ci = std::env::var_os("CI").is_some();
+    let ui = Ui::new(cli.global.manner(ci));
+    let ended = look_around().and_then(|surroundings| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .during(Kind::Bug, "cannot make the asynchronous runtime")?;
+        let ended = runtime.block_on(until_interrupted(run(&cli, &ui, &surroundings)));
+        // A child that is still being waited for must not keep us.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.failure(&failure);
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+async fn run(cli: &Cli, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let name = cli.global.name.as_str();
+    windtunnel::plan::check_name("environment name", name)?;
+    match &cli.command {
+        Command::Up(arguments) => commands::up::up(arguments, name, ui, surroundings).await,
+        Command::Status => commands::status::status(name, ui, surroundings).await,
+        Command::Down(arguments) => commands::down::down(arguments, name, ui, surroundings).await,
+        Command::Smoke => commands::smoke::smoke(name, ui, surroundings).await,
+        Command::Open => commands::open::open(name, ui, surroundings).await,
+        Command::Credentials => commands::credentials::credentials(name, ui, surroundings),
+        Command::Kubeconfig => commands::kubeconfig::kubeconfig(name, ui, surroundings),
+        Command::Logs(arguments) => commands::logs::logs(arguments, name, ui, surroundings).await,
+        Command::Forward(command) => commands::forward::forward(*command, name, ui, surroundings).await,
+        Command::Completions { shell } => {
+            ui.data(&completions(*shell));
+            Ok(())
+        }
+    }
+}
+
+/// Ctrl-C and a polite end from outside stop everything at one place. Children in the terminal's foreground get Ctrl-C themselves.
+async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).during(Kind::Bug, "cannot listen for signals")?;
+    tokio::select! {
+        ended = command => ended,
+        _ = tokio::signal::ctrl_c() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Kind::Interrupted, "interrupted").hint("run the same command again to go on from here")
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn look_around() -> Result<Surroundings, Failure> {
+    use etcetera::BaseStrategy;
+    let folders = etcetera::base_strategy::choose_base_strategy()
+        .during(Kind::Usage, "the home folder is not known: set HOME")?;
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+    let state = named("WINDTUNNEL_STATE").or_else(|| Some(folders.state_dir()?.join("windtunnel")));
+    Ok(Surroundings {
+        folder: std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?,
+        search_path: std::env::var_os("PATH").unwrap_or_default(),
+        program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,
+        paths: Paths::new(
+            state.ok_or_else(|| Failure::usage("the folder for state is not known: set WINDTUNNEL_STATE"))?,
+        ),
+        cache: folders.cache_dir().join("windtunnel"),
+        user: rustix::process::geteuid().as_raw(),
+    })
+}

@@ -1,5 +1,6 @@
 //! The only place that knows Kubernetes' interface: the client, what is observed, the verdict on it, the wait, logs, and the forward.
 
+mod api_server;
 mod client;
 pub mod forward;
 pub mod logs;

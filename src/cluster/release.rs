@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams};
 
 use super::Cluster;
+use super::workload::{Workload, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
 /// The label that says what a revision was installed from: a digest of chart and values.
@@ -49,6 +52,27 @@ impl Cluster {
         let revisions =
             list.items.into_iter().filter_map(|secret| revision(secret.metadata.name?, &secret.metadata.labels?));
         Ok(revisions.max_by_key(|revision| revision.number))
+    }
+
+    /// Whether all of a release's workloads exist: somebody may have deleted one since Helm made it.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn has_workloads(&self, namespace: &str, workloads: &[Workload]) -> Result<bool, Failure> {
+        let exists = workloads.iter().map(|workload| async move {
+            let doing = || format!("cannot look at {}", workload.name);
+            match workload.kind {
+                WorkloadKind::Deployment => {
+                    let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+                    api.get_metadata_opt(&workload.name).await.during(Kind::Cluster, doing()).map(|found| found.is_some())
+                }
+                WorkloadKind::StatefulSet => {
+                    let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
+                    api.get_metadata_opt(&workload.name).await.during(Kind::Cluster, doing()).map(|found| found.is_some())
+                }
+            }
+        });
+        Ok(try_join_all(exists).await?.into_iter().all(|exists| exists))
     }
 
     /// Forgets a revision that Helm was stopped in, so that it can be installed again over what it made already.

@@ -1,4 +1,29 @@
 //! One file for each line that `up` shows, each `ensure`-shaped: look, act only if needed, look again.
 
+pub mod prerequisites;
+pub mod start_cluster;
+pub mod load_images;
+pub mod create_namespace;
+pub mod install;
+pub mod wait_for_pods;
+pub mod forward;
 pub mod check_web;
 pub mod smoke;
+
+use crate::plan::Plan;
+use crate::state::EnvironmentPaths;
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+
+/// What every step is given.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The environment as it is to be.
+    pub plan: &'a Plan,
+    /// The environment's files.
+    pub paths: &'a EnvironmentPaths,
+    /// The process's surroundings.
+    pub surroundings: &'a Surroundings,
+    /// The way to the terminal.
+    pub ui: &'a Ui,
+}

@@ -1,0 +1,74 @@
+//! The words before and after the bootstrap: the plan of `--dry-run`, and the last lines of `up`.
+
+use serde_json::json;
+
+use crate::error::Failure;
+use crate::providers::kind::Found;
+use crate::steps::Context;
+use crate::steps::prerequisites::Prerequisites;
+use crate::ui::event::Event;
+
+/// What `up` would do, and with what.
+pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) -> Result<(), Failure> {
+    let crate::plan::Plan { name, namespace, port, dags, profile, .. } = context.plan;
+    let cluster = match ready.found {
+        Found::Absent => "create",
+        Found::Stopped(_) => "start",
+        Found::Running(_) => "use as it is",
+    };
+    let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
+    if context.ui.is_json() {
+        context.ui.event(&Event::Result {
+            result: json!({
+                "name": name, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
+                "dags": dags, "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
+                "images": images.map(|image| json!({"role": image.role.name(), "reference": image.reference})),
+            }),
+        });
+        return Ok(());
+    }
+    let source = context.plan.bundle.as_ref().map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
+    let mut lines = vec![
+        format!("kind cluster   {cluster}: {}", context.plan.context()),
+        format!("namespace      {namespace}"),
+        format!("release        {name}: {} (Airflow {}, KubernetesExecutor)", profile.stack, profile.airflow.version),
+        format!("web interface  {}", context.plan.url()),
+        format!("DAGs           {} (live)", dags.display()),
+        format!("images         from {source}"),
+    ];
+    lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
+    lines.push("\nNothing was changed.".to_owned());
+    context.ui.data(&(lines.join("\n") + "\n"));
+    Ok(())
+}
+
+/// Where it is, how to log in, how to go on.
+pub(super) fn ready(context: Context<'_>) {
+    let plan = context.plan;
+    if context.ui.is_json() {
+        context.ui.event(&Event::Result {
+            result: json!({
+                "name": plan.name, "url": plan.url(), "user": crate::state::USER, "context": plan.context(), "namespace": plan.namespace,
+                "kubeconfig": context.paths.kubeconfig(), "dags": plan.dags, "stack": plan.profile.stack,
+                "airflow": plan.profile.airflow.version,
+            }),
+        });
+        return;
+    }
+    let option = name_option(&plan.name);
+    let dags = plan.dags.strip_prefix(&context.surroundings.folder).map_or_else(
+        |_| plan.dags.display().to_string(),
+        |inside| format!("./{}", inside.display()),
+    );
+    context.ui.say(&format!(
+        "\nAirflow is ready:  {}   user {}   password: windtunnel credentials{option}",
+        plan.url(),
+        crate::state::USER
+    ));
+    context.ui.say(&format!("DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}", format!("{dags} (live)")));
+}
+
+/// What a command for this environment needs on its line.
+pub(super) fn name_option(name: &str) -> String {
+    if name == crate::plan::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+}

@@ -1,0 +1,42 @@
+//! `windtunnel logs`: a component's log, the forward's, or one task's.
+
+use crate::airflow;
+use crate::cli::LogsArgs;
+use crate::cluster::{Cluster, logs};
+use crate::error::{During, Failure, Kind};
+use crate::stacks;
+use crate::state::{self, Credentials, Record};
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+
+/// Prints the log, as it is, on stdout.
+///
+/// # Errors
+/// There is no such environment, component, pod or task.
+pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let paths = surroundings.paths.environment(name);
+    let record = Record::require(&paths, name)?;
+    if let Some(task) = &arguments.task {
+        let credentials: Credentials = state::read_json(&paths.credentials())?
+            .ok_or_else(|| Failure::new(Kind::NoEnvironment, format!("the environment `{name}` is not installed yet")))?;
+        ui.data(&airflow::task_log(record.port, &credentials, task).await?);
+        return Ok(());
+    }
+    if arguments.component == "forward" {
+        let log = paths.forward_log();
+        let text = std::fs::read_to_string(&log).during(Kind::NoEnvironment, format!("the forward has no log at {}", log.display()))?;
+        let skipped = text.lines().count().saturating_sub(arguments.tail as usize);
+        text.lines().skip(skipped).for_each(|line| ui.data(&format!("{line}\n")));
+        return Ok(());
+    }
+    let component = stacks::component(&record.name, &arguments.component)?;
+    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    let request = logs::Request {
+        namespace: &record.namespace,
+        selector: &component.selector,
+        container: component.container,
+        tail: arguments.tail,
+        follow: arguments.follow,
+    };
+    logs::stream(&cluster, &request, |line| ui.data(&format!("{line}\n"))).await
+}

@@ -1,0 +1,148 @@
+//! `windtunnel status`: one screen that says what is there, and whether all of it is healthy.
+
+use serde::Serialize;
+
+use crate::airflow;
+use crate::airflow::health::Health;
+use crate::cluster::Cluster;
+use crate::cluster::forward::supervise;
+use crate::cluster::survey::Survey;
+use crate::error::{Failure, Kind};
+use crate::plan;
+use crate::providers::kind::{self as provider, Found};
+use crate::stacks;
+use crate::state::{EnvironmentPaths, ForwardStatus, Record};
+use crate::surroundings::Surroundings;
+use crate::tools::docker::Docker;
+use crate::ui::Ui;
+
+/// The document of `-o json`.
+#[derive(Serialize)]
+struct Status {
+    /// The environment's name.
+    name: String,
+    /// Whether everything below is well.
+    healthy: bool,
+    /// `running`, `stopped` or `absent`.
+    cluster: &'static str,
+    /// The kubeconfig context.
+    context: String,
+    /// The namespace of the release.
+    namespace: String,
+    /// The newest Helm revision, as `number status`.
+    release: Option<String>,
+    /// Nodes, workloads and pods; `null` where the cluster does not answer.
+    survey: Option<Survey>,
+    /// The forward; `null` where none runs.
+    forward: Option<ForwardStatus>,
+    /// Airflow's own health, through the forward; `null` where it does not answer.
+    health: Option<Health>,
+    /// Where the web interface is.
+    url: String,
+    /// What is wrong, one sentence each.
+    problems: Vec<String>,
+}
+
+/// Looks at everything and prints it.
+///
+/// # Errors
+/// Unhealthy, where anything is not well; the screen has been printed then.
+pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let paths = surroundings.paths.environment(name);
+    let record = Record::require(&paths, name)?;
+    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+    docker.info(ui).await?;
+    let found = provider::find(&docker, name, &paths, ui).await?;
+    let status = look(&record, &found, &paths).await;
+    if ui.is_json() {
+        ui.document(&status);
+    } else {
+        ui.data(&render(&status));
+    }
+    if status.healthy {
+        return Ok(());
+    }
+    let problem = status.problems.first().cloned().unwrap_or_default();
+    Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint("to repair: `windtunnel up`"))
+}
+
+async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Status {
+    let mut problems = Vec::new();
+    let cluster = match found {
+        Found::Absent => "absent",
+        Found::Running(_) => "running",
+        Found::Stopped(_) => "stopped",
+    };
+    let mut release = None;
+    let mut survey = None;
+    if cluster == "running" {
+        match look_into(record, paths).await {
+            Ok((revision, seen)) => {
+                release = revision;
+                problems.extend(seen.problem());
+                survey = Some(seen);
+            }
+            Err(failure) => problems.push(failure.message),
+        }
+        if survey.is_some() && release.is_none() {
+            problems.push("Airflow is not installed".to_owned());
+        }
+    } else {
+        problems.push(format!("the cluster is {cluster}"));
+    }
+    let forward = supervise::status(paths).unwrap_or_else(|failure| {
+        problems.push(failure.message);
+        None
+    });
+    let mut health = None;
+    if forward.is_none() {
+        problems.push("the forward does not run".to_owned());
+    } else if cluster == "running" {
+        match airflow::health::look(record.port).await {
+            Ok(seen) => {
+                problems.extend(seen.problem());
+                health = Some(seen);
+            }
+            Err(failure) => problems.push(failure.message),
+        }
+    }
+    Status {
+        name: record.name.clone(),
+        healthy: problems.is_empty(),
+        cluster,
+        context: record.context.clone(),
+        namespace: record.namespace.clone(),
+        release,
+        survey,
+        forward,
+        health,
+        url: plan::url(record.port),
+        problems,
+    }
+}
+
+async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
+    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    let workloads = stacks::workloads(&record.name);
+    let (revision, survey) =
+        tokio::join!(cluster.release(&record.namespace, &record.name), cluster.survey(&record.namespace, &workloads));
+    Ok((revision?.map(|revision| format!("{} {}", revision.number, revision.status)), survey?))
+}
+
+fn render(status: &Status) -> String {
+    let mut lines = vec![format!("{:12} {} ({})", "cluster", status.context, status.cluster)];
+    lines.push(format!("{:12} {}", "namespace", status.namespace));
+    if let Some(release) = &status.release {
+        lines.push(format!("{:12} {} (revision {release})", "release", status.name));
+    }
+    lines.extend(status.survey.iter().flat_map(Survey::lines));
+    lines.push(match &status.forward {
+        Some(forward) => format!("{:12} {forward}", "forward"),
+        None => format!("{:12} not running", "forward"),
+    });
+    if let Some(health) = &status.health {
+        lines.push(format!("{:12} {health}", "health"));
+    }
+    lines.push(format!("{:12} {}", "URL", status.url));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,107 @@
+//! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
+
+use tokio::sync::oneshot;
+
+use super::announce;
+use crate::cli::UpArgs;
+use crate::error::{During, Failure, Kind};
+use crate::plan::{self, Plan};
+use crate::profile::{self, Profile};
+use crate::providers::kind as provider;
+use crate::stacks;
+use crate::state::{FORMAT, Lock, Record, RecordedImage};
+use crate::steps::prerequisites::Prerequisites;
+use crate::steps::{self, Context};
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+
+/// Brings the environment up.
+///
+/// # Errors
+/// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
+pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let plan = resolve(arguments, name, surroundings)?;
+    let paths = surroundings.paths.environment(&plan.name);
+    let context = Context { plan: &plan, paths: &paths, surroundings, ui };
+    if arguments.dry_run {
+        let ready = steps::prerequisites::check(context).await?;
+        return announce::plan(context, &ready);
+    }
+    paths.create()?;
+    let _lock = Lock::take(&paths.lock())?;
+
+    let ready = steps::prerequisites::check(context).await?;
+    let release = stacks::release(&stacks::Inputs {
+        plan: &plan,
+        airflow_image: &ready.images.airflow.reference,
+        database_image: &ready.images.database.reference,
+        user: surroundings.user,
+        dags: provider::DAGS,
+        smoke: provider::SMOKE,
+    });
+    let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
+    record.save(&paths)?;
+
+    let (node_runs, node) = oneshot::channel();
+    let (cluster, images) = tokio::join!(
+        steps::start_cluster::ensure(context, &ready, node_runs),
+        steps::load_images::ensure(context, &ready, node),
+    );
+    // Where both fail, the cluster's failure is the cause of the other.
+    let cluster = cluster?;
+    images?;
+    let credentials = steps::create_namespace::ensure(context, &cluster).await?;
+    steps::install::ensure(context, &ready, &cluster, &release).await?;
+    steps::wait_for_pods::ensure(context, &cluster, &release).await?;
+    steps::forward::ensure(context, &record, &release).await?;
+    steps::check_web::ensure(plan.port, &plan.name, ui).await?;
+    if arguments.smoke {
+        steps::smoke::run(&steps::smoke::Inputs {
+            port: plan.port,
+            credentials: &credentials,
+            folder: &paths.smoke_dags(),
+            cluster: &cluster,
+            namespace: &plan.namespace,
+            ui,
+        })
+        .await?;
+    }
+    announce::ready(context);
+    Ok(())
+}
+
+/// What was asked for, over what the environment was brought up with before, over the profile and the defaults.
+fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Result<Plan, Failure> {
+    let wishes = arguments.wishes(name);
+    plan::check_name("environment name", name)?;
+    let before = Record::load(&surroundings.paths.environment(name))?;
+    let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
+    let profile = read_profile(&origin)?;
+    plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder)
+}
+
+fn read_profile(origin: &str) -> Result<Profile, Failure> {
+    if !plan::is_path(origin) {
+        return profile::shipped(origin);
+    }
+    let text = std::fs::read_to_string(origin).during(Kind::Usage, format!("cannot read the profile {origin}"))?;
+    profile::parse(&text, origin)
+}
+
+fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record {
+    let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
+    Record {
+        format: FORMAT,
+        name: plan.name.clone(),
+        context: plan.context(),
+        namespace: plan.namespace.clone(),
+        port: plan.port,
+        dags: plan.dags.clone(),
+        made_dags: before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists(),
+        profile: plan.profile_origin.clone(),
+        bundle: plan.bundle.clone(),
+        images: images
+            .map(|image| RecordedImage { role: image.role.name().to_owned(), reference: image.reference.clone() })
+            .to_vec(),
+    }
+}

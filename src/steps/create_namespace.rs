@@ -1,0 +1,72 @@
+//! "Creating namespace": ours, or nobody's, or taken over with consent; with the Secret that the stack reads.
+
+use super::Context;
+use crate::cluster::Cluster;
+use crate::cluster::namespace::Found;
+use crate::error::{Failure, Kind};
+use crate::stacks;
+use crate::state::{self, Credentials};
+
+/// How many objects of a foreign namespace are named.
+const NAMED: usize = 10;
+
+/// Makes the namespace and its Secret be there.
+///
+/// # Errors
+/// Foreign, where somebody else made the namespace and it holds something; cluster, where the API server refuses.
+pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
+    let Context { plan, ui, .. } = context;
+    let step = ui.step("create_namespace", "Creating namespace");
+    match cluster.namespace(&plan.namespace, &plan.name).await? {
+        Found::Ours => {}
+        Found::Absent => cluster.create_namespace(&plan.namespace, &plan.name).await?,
+        Found::Terminating => {
+            return Err(Failure::new(Kind::Cluster, format!("the namespace `{}` is being deleted", plan.namespace))
+                .hint("run this again when it is gone, or use another one: `--namespace NAME`"));
+        }
+        Found::Foreign(objects) if objects.is_empty() || plan.adopt_namespace => {}
+        Found::Foreign(objects) => return Err(in_use(&plan.namespace, &objects)),
+    }
+    let credentials = ensure_credentials(context, cluster).await?;
+    step.done(&plan.namespace);
+    Ok(credentials)
+}
+
+fn in_use(namespace: &str, objects: &[String]) -> Failure {
+    let more = objects.len().saturating_sub(NAMED);
+    let failure = Failure::new(Kind::Foreign, format!("the namespace `{namespace}` is in use and was not made by windtunnel"))
+        .evidence_lines(objects.iter().take(NAMED).cloned());
+    let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
+    failure.hint("use another one: `--namespace NAME`").hint("or install beside these objects: `--adopt-namespace`")
+}
+
+/// What the cluster has counts: the database was made with it. Else what was kept on this machine, else new ones.
+async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
+    let Context { plan, paths, .. } = context;
+    let secret = stacks::credentials_secret(&plan.name);
+    if let Some(credentials) = cluster.credentials(&plan.namespace, &secret).await? {
+        state::write_json(&paths.credentials(), &credentials)?;
+        return Ok(credentials);
+    }
+    let credentials = match state::read_json(&paths.credentials())? {
+        Some(credentials) => credentials,
+        None => Credentials::random()?,
+    };
+    state::write_json(&paths.credentials(), &credentials)?;
+    cluster.put_credentials(&plan.namespace, &secret, &plan.name, &credentials).await?;
+    Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_of_a_namespace_in_use_are_named_up_to_a_point() {
+        let objects: Vec<String> = (0..13).map(|number| format!("pod/p{number}")).collect();
+        let failure = in_use("default", &objects);
+        assert_eq!(failure.evidence.len(), NAMED + 1);
+        assert_eq!(failure.evidence[NAMED], "and 3 more");
+        assert!(failure.hints[1].contains("--adopt-namespace"));
+    }
+}
