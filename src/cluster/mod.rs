@@ -8,6 +8,7 @@ pub mod namespace;
 pub mod observe;
 pub mod release;
 mod secret;
+pub mod survey;
 pub mod verdict;
 pub mod wait;
 pub mod workload;
