@@ -111,8 +111,9 @@ def runs(line):
     text = "".join(sign for sign, _ in line)
     for words in re.finditer(r"\S+(?: \S+)*", text):
         for style, columns in itertools.groupby(range(*words.span()), lambda column: line[column][1]):
-            columns = list(columns)
-            yield columns[0], text[columns[0] : columns[-1] + 1], style
+            columns = [column for column in columns if text[column] != " "]
+            if columns:
+                yield columns[0], text[columns[0] : columns[-1] + 1], style
 
 
 def svg(rows, columns, title):

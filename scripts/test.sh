@@ -9,6 +9,7 @@ cd "$root"
 readonly deny_version=0.20.2
 readonly cache=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel
 readonly bundle=$cache/bundle
+readonly browser=(chromium chromium-driver fonts-liberation)
 
 usage() {
   cat << 'EOT'
@@ -21,7 +22,7 @@ test runner's own summaries.
   --fast   leave the engine, the images and the clusters out
   --help   this text
 
-What is missing is installed where this runs as root on Debian (shellcheck, chromium), and said elsewhere. cargo-deny is
+What is missing is installed where this runs as root on Debian (shellcheck, Chromium), and said elsewhere. cargo-deny is
 built once into ~/.cache/windtunnel/tools. With CI=true and no CARGO_TARGET_DIR, what cargo makes goes to
 ~/.cache/windtunnel/target, so that a fresh clone has its dependencies built already. Screenshots and logs of tests/e2e
 go to WINDTUNNEL_E2E_ARTEFACTS, or ./artefacts.
@@ -184,8 +185,9 @@ else
 fi
 if [ $fast = yes ] || [ ${#failed[@]} -gt 0 ]; then finish; fi
 
-provide chromium chromium fonts-liberation > "$logs/chromium.log" 2>&1 ||
-  skip_stage 'Chromium' 'not here, and the browser test needs it: install the package chromium'
+if ! { provide chromium "${browser[@]}" && provide chromedriver "${browser[@]}"; } > "$logs/browser.log" 2>&1; then
+  skip_stage 'Browser' "not here, and a test needs it: install ${browser[*]}"
+fi
 engine_stage "$logs/engine.log"
 need engine
 stream_stage 'Images' "into $bundle" build_images
