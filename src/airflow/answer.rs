@@ -71,7 +71,7 @@ impl Answer {
         }
     }
 
-    /// What the answer says of itself: FastAPI's `detail`, or else the first line.
+    /// What the answer says of itself: the `detail` of its document, or else the first line.
     #[must_use]
     pub fn detail(&self) -> String {
         match self.read::<serde_json::Value>().ok().and_then(|document| document.get("detail").cloned()) {

@@ -1,5 +1,7 @@
 //! A task log's structured events as lines for a person. Pure.
 
+use std::fmt::{Display, Formatter, Result};
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -21,7 +23,8 @@ enum Content {
 struct Event {
     timestamp: Option<String>,
     level: Option<String>,
-    event: String,
+    #[serde(rename = "event")]
+    message: String,
     #[serde(default)]
     error_detail: Vec<Exception>,
     #[serde(flatten)]
@@ -47,12 +50,14 @@ struct Frame {
 const KNOWN: [&str; 11] =
     ["chan", "dag_id", "filename", "lineno", "logger", "loc", "map_index", "run_id", "task_id", "ti_id", "try_number"];
 
-impl TaskLog {
-    /// One line for each event, with more for an exception: time in UTC, level, message, and what else was said as `key=value`.
-    pub(super) fn render(&self) -> String {
+/// One line for each event, with more for an exception: time in UTC, level, message, and what else was said as `key=value`.
+impl Display for TaskLog {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         match &self.content {
-            Content::Lines(lines) => lines.iter().map(|line| format!("{}\n", line.trim_end())).collect(),
-            Content::Events(events) => events.iter().filter(|event| !event.is_fold()).map(Event::render).collect(),
+            Content::Lines(lines) => lines.iter().try_for_each(|line| writeln!(formatter, "{}", line.trim_end())),
+            Content::Events(events) => {
+                events.iter().filter(|event| !event.is_fold()).try_for_each(|event| write!(formatter, "{event}"))
+            }
         }
     }
 }
@@ -60,39 +65,36 @@ impl TaskLog {
 impl Event {
     /// The marks that Airflow's own page folds lines by.
     fn is_fold(&self) -> bool {
-        self.event.starts_with("::group::") || self.event.starts_with("::endgroup::")
-    }
-
-    fn render(&self) -> String {
-        let mut line = String::new();
-        if let Some(timestamp) = &self.timestamp {
-            line.push_str(&time(timestamp));
-            line.push(' ');
-        }
-        if let Some(level) = &self.level {
-            line.push_str(&format!("{:<8} ", level.to_uppercase()));
-        }
-        line.push_str(self.event.trim_end());
-        for (key, value) in self.rest.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
-            line.push_str(&match value {
-                Value::String(text) => format!(" {key}={text}"),
-                value => format!(" {key}={value}"),
-            });
-        }
-        line.push('\n');
-        self.error_detail.iter().for_each(|exception| line.push_str(&exception.render()));
-        line
+        self.message.starts_with("::group::") || self.message.starts_with("::endgroup::")
     }
 }
 
-impl Exception {
-    fn render(&self) -> String {
-        let frames = self
-            .frames
-            .iter()
-            .map(|frame| format!("    File \"{}\", line {}, in {}\n", frame.filename, frame.lineno, frame.name));
-        let last = format!("    {}: {}\n", self.exc_type, self.exc_value);
-        frames.chain(std::iter::once(last)).collect()
+impl Display for Event {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        if let Some(timestamp) = &self.timestamp {
+            write!(formatter, "{} ", time(timestamp))?;
+        }
+        if let Some(level) = &self.level {
+            write!(formatter, "{:<8} ", level.to_uppercase())?;
+        }
+        write!(formatter, "{}", self.message.trim_end())?;
+        for (key, value) in self.rest.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            match value {
+                Value::String(text) => write!(formatter, " {key}={text}")?,
+                value => write!(formatter, " {key}={value}")?,
+            }
+        }
+        writeln!(formatter)?;
+        self.error_detail.iter().try_for_each(|exception| write!(formatter, "{exception}"))
+    }
+}
+
+impl Display for Exception {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        for Frame { filename, lineno, name } in &self.frames {
+            writeln!(formatter, "    File \"{filename}\", line {lineno}, in {name}")?;
+        }
+        writeln!(formatter, "    {}: {}", self.exc_type, self.exc_value)
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     fn render(document: &str) -> String {
-        serde_json::from_str::<TaskLog>(document).unwrap().render()
+        serde_json::from_str::<TaskLog>(document).unwrap().to_string()
     }
 
     /// From a log that Airflow 3.3.2 gave, frames left out.

@@ -76,7 +76,7 @@ pub async fn read_try(
         run_path(dag, run),
         segment(task)
     );
-    Ok(client.get(&path).await?.accept::<TaskLog>()?.render())
+    Ok(client.get(&path).await?.accept::<TaskLog>()?.to_string())
 }
 
 async fn find_run(client: &Client, address: Address<'_>) -> Result<String, Failure> {

@@ -6,6 +6,7 @@ pub mod logs;
 pub mod observe;
 pub mod verdict;
 pub mod wait;
+pub mod worker;
 pub mod workload;
 
 pub use client::Cluster;

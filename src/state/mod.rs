@@ -8,7 +8,7 @@ mod lock;
 mod paths;
 mod record;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, USER};
 pub use file::{read_json, write_json, write_private};
 pub use lock::Lock;
 pub use paths::{EnvironmentPaths, Paths};
