@@ -11,6 +11,7 @@ mod secret;
 pub mod survey;
 pub mod verdict;
 pub mod wait;
+pub mod worker;
 pub mod workload;
 
 pub use client::Cluster;
