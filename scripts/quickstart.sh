@@ -53,7 +53,7 @@ stage() {
   run_stage "$2" "$logs/$1.log" "${@:4}"
   [ "$stage_status" = 0 ] && return
   last_words "$logs/$1.log" 20 >&2
-  fail "error: $2 failed. All of its log: $logs/$1.log" "hint: $3"
+  fail "error: this failed: $2. All of its log: $logs/$1.log" "hint: $3"
 }
 
 # Where images come from: bundle if the user names one, registry, or packages.

@@ -55,19 +55,14 @@ check() {
   fi
 }
 
-# A clone shares built dependencies with the clones before it. Not its own package's files: cargo tells those apart by
-# their paths in the clone and by time, and would run another clone's tests. One run at a time; a second has its own.
+# A clone shares built dependencies with the clones before it, but not its own package's files: cargo tells those apart
+# by their paths in the clone and by time, and would run another clone's tests. A second run at a time has its own.
 share_target() {
-  local target=$cache/target
-  mkdir -p "$target"
-  exec 9> "$target/test.lock"
+  mkdir -p "$cache/target"
+  exec 9> "$cache/target/test.lock"
   flock -n 9 || return 0
-  export CARGO_TARGET_DIR=$target
-  if [ "$(cat "$target/clone" 2> /dev/null)" != "$root" ]; then
-    cargo clean --quiet --package windtunnel
-    cargo clean --quiet --package windtunnel --release
-    echo "$root" > "$target/clone"
-  fi
+  export CARGO_TARGET_DIR=$cache/target
+  cargo clean --quiet --package windtunnel
 }
 
 # provide PROGRAM PACKAGE...: the program is there, or installed, or not to be had
