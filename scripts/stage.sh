@@ -10,7 +10,7 @@
 run_stage() {
   local title=$1 log=$2 started=$SECONDS detail
   shift 2
-  if [ -t 1 ]; then printf '  %-26s. log: %s' "$title" "$log"; fi
+  if [ -t 1 ]; then printf '  %-30s. log: %s' "$title" "$log"; fi
   set +e
   detail=$(
     set -e
@@ -26,7 +26,7 @@ run_stage() {
 stream_stage() {
   local title=$1 detail=$2 started=$SECONDS
   shift 2
-  printf '  %-26s. %s\n' "$title" "$detail"
+  printf '  %-30s. %s\n' "$title" "$detail"
   set +e
   (
     set -e
@@ -37,15 +37,15 @@ stream_stage() {
   end_stage "$title" "$started" ''
 }
 
-# end_stage TITLE STARTED DETAIL
+# end_stage TITLE STARTED DETAIL: in the columns of `windtunnel up`
 end_stage() {
   local mark=✓
   [ "$stage_status" = 0 ] || mark=✗
-  printf '  %-26s%s %-68s %4ss\n' "$1" "$mark" "$3" $((SECONDS - $2))
+  printf '  %-30s%s %-73s %6ss\n' "$1" "$mark" "$3" $((SECONDS - $2))
 }
 
 # skip_stage TITLE REASON
-skip_stage() { printf '  %-26s- %s\n' "$1" "$2"; }
+skip_stage() { printf '  %-30s- %s\n' "$1" "$2"; }
 
 # engine_stage LOG [--yes]
 engine_stage() {
