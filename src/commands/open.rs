@@ -1,7 +1,7 @@
 //! `windtunnel open`: the web interface in the browser.
 
 use crate::airflow::{Client, health};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::plan;
 use crate::state::Record;
 use crate::surroundings::Surroundings;
@@ -13,9 +13,10 @@ use crate::ui::Ui;
 /// No environment of this name, or Airflow does not answer at its address.
 pub async fn open(ui: &Ui, surroundings: &Surroundings, name: &str) -> Result<(), Failure> {
     let record = Record::require(&surroundings.paths.environment(name), name)?;
-    health::look(&Client::new(record.port))
-        .await
-        .map_err(|failure| failure.hint(format!("to make it answer: `windtunnel forward start --name {name}`")))?;
+    health::look(&Client::new(record.port)).await.map_err(|failure| match failure.kind {
+        Kind::Unhealthy => failure.hint(format!("to make it answer: `windtunnel forward start --name {name}`")),
+        _ => failure,
+    })?;
     let url = plan::url(record.port);
     let opened = open::that_detached(&url);
     if ui.is_json() {
