@@ -2,10 +2,10 @@
 //!
 //! Everything that can fail returns [`Failure`]. It is rendered in one place, [`crate::ui`], as text or as JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What went wrong, as far as a script needs to know. Each kind is one documented exit code.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Looked at, and not well: `status`, `smoke` or the web check found something unhealthy. Exit code 1.
