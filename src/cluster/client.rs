@@ -41,6 +41,12 @@ impl Cluster {
         Ok(Self { client, config })
     }
 
+    /// The cluster that a configuration leads to.
+    #[cfg(test)]
+    pub(super) fn of(config: Config) -> Self {
+        Self { client: client(&config).unwrap(), config }
+    }
+
     /// The same cluster, certificates and user, but spoken to at another address of its API server.
     pub(super) fn at(&self, address: SocketAddr) -> Result<Self, Failure> {
         let doing = || format!("cannot speak to the API server at {address}");
