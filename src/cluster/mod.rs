@@ -3,7 +3,8 @@
 mod client;
 pub mod forward;
 pub mod logs;
-pub mod observe;
+mod observe;
+pub mod survey;
 pub mod verdict;
 pub mod wait;
 pub mod workload;
