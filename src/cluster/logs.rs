@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::Cluster;
 use super::observe::Pause;
 use super::verdict::{LogSource, containers};
-use super::workload::{Workload, WorkloadKind};
+use super::workload::{Expected, Workload, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
 /// How long a verdict waits for the log that proves it.
@@ -56,12 +56,12 @@ struct Run {
 /// There is no such workload, pod or container, it has not started yet (unless followed), or the API server does not answer.
 pub async fn stream(
     cluster: &Cluster,
-    namespace: &str,
+    expected: Expected<'_>,
     wanted: Wanted<'_>,
     mut on_line: impl FnMut(&str),
 ) -> Result<(), Failure> {
-    let labels = labels(cluster, namespace, wanted.workload).await?;
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let labels = labels(cluster, expected, wanted.workload).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), expected.namespace);
     if wanted.follow {
         return follow(&pods, &labels, wanted, &mut on_line).await;
     }
@@ -72,9 +72,8 @@ pub async fn stream(
     };
     let Some(run) = run(pod, wanted.container)? else {
         let name = format!("container `{}` of pod `{}`", wanted.container, pod.name_any());
-        return Err(
-            Failure::new(Kind::Unhealthy, format!("{name} has not started yet")).hint("see why: `windtunnel status`")
-        );
+        return Err(Failure::new(Kind::Unhealthy, format!("{name} has not started yet"))
+            .hint(format!("see why: {}", expected.command("status"))));
     };
     let parameters = LogParams { tail_lines: Some(i64::from(wanted.tail)), ..parameters(&run, wanted.container) };
     print(&pods, &run.pod, &parameters, &mut on_line).await?;
@@ -192,23 +191,23 @@ fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
 }
 
 /// The label selector of a workload's pods.
-async fn labels(cluster: &Cluster, namespace: &str, workload: &Workload) -> Result<String, Failure> {
+async fn labels(cluster: &Cluster, expected: Expected<'_>, workload: &Workload) -> Result<String, Failure> {
     let name = workload.name.as_str();
     let doing = || format!("cannot read {workload}");
     let client = cluster.client.clone();
     let selector: Option<LabelSelector> = match workload.kind {
         WorkloadKind::Deployment => {
-            let found = Api::<Deployment>::namespaced(client, namespace).get_opt(name).await;
+            let found = Api::<Deployment>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
         }
         WorkloadKind::StatefulSet => {
-            let found = Api::<StatefulSet>::namespaced(client, namespace).get_opt(name).await;
+            let found = Api::<StatefulSet>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
         }
     };
     let Some(selector) = selector else {
         return Err(Failure::new(Kind::Unhealthy, format!("there is no {workload}"))
-            .hint("see what is there: `windtunnel status`"));
+            .hint(format!("see what is there: {}", expected.command("status"))));
     };
     let labels = selector.match_labels.unwrap_or_default();
     Ok(labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))

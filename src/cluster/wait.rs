@@ -180,3 +180,6 @@ fn shorten(line: &str) -> String {
     }
     line.chars().take(LINE_WIDTH - 1).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests;
