@@ -212,3 +212,52 @@ async fn labels(cluster: &Cluster, expected: Expected<'_>, workload: &Workload) 
     let labels = selector.match_labels.unwrap_or_default();
     Ok(labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, created: &str, status: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
+            "spec": {"containers": [{"name": "scheduler"}]},
+            "status": {"containerStatuses": [status]},
+        }))
+        .unwrap()
+    }
+
+    fn status(state: &serde_json::Value, last: &serde_json::Value) -> serde_json::Value {
+        json!({"name": "scheduler", "image": "", "imageID": "", "ready": false, "restartCount": 2, "state": state, "lastState": last})
+    }
+
+    #[test]
+    fn a_container_in_a_crash_loop_shows_its_last_run() {
+        let ended = json!({"terminated": {"exitCode": 1}});
+        let waiting = status(&json!({"waiting": {"reason": "CrashLoopBackOff"}}), &ended);
+        let waiting = run(&pod("a", "2026-11-22T22:00:00Z", &waiting), "scheduler").unwrap().unwrap();
+        assert!(waiting.previous && !waiting.running);
+        // The same run, seen a second before: it is not shown twice.
+        let just_ended =
+            run(&pod("a", "2026-11-22T22:00:00Z", &status(&ended, &json!({}))), "scheduler").unwrap().unwrap();
+        assert!(!just_ended.previous && just_ended.identity == waiting.identity);
+    }
+
+    #[test]
+    fn a_container_that_has_not_started_has_no_run_and_a_wrong_name_is_a_usage_error() {
+        let creating = status(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}));
+        let pod = pod("a", "2026-11-22T22:00:00Z", &creating);
+        assert!(run(&pod, "scheduler").unwrap().is_none());
+        let Err(failure) = run(&pod, "nope") else { panic!("there is no such container") };
+        assert_eq!((failure.kind, failure.hints[0].as_str()), (Kind::Usage, "it has scheduler"));
+    }
+
+    #[test]
+    fn the_newest_pod_that_stays_is_taken() {
+        let old = pod("old", "2026-11-22T22:00:00Z", &json!({"name": "scheduler"}));
+        let mut leaving = pod("leaving", "2026-11-22T22:05:00Z", &json!({"name": "scheduler"}));
+        leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
+        assert_eq!(newest([&old, &leaving].into_iter()).unwrap().name_any(), "old");
+    }
+}

@@ -224,7 +224,7 @@ mod tests {
             "image_wrong_platform",
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/amd64/busybox:1": no match for platform in manifest: not found"#,
         ),
-        ("image_wrong_platform", r#"no matching manifest for linux/arm64/v8 in the manifest list entries"#),
+        ("image_wrong_platform", r"no matching manifest for linux/arm64/v8 in the manifest list entries"),
         (
             "image_no_network",
             r#"failed to resolve reference "docker.io/library/nginx:1": failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": dial tcp: lookup registry-1.docker.io on 172.18.0.1:53: no such host"#,
@@ -251,9 +251,9 @@ mod tests {
         ),
         (
             "node_disk_full",
-            r#"failed to extract layer sha256:1234: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs/usr/lib/x: no space left on device"#,
+            r"failed to extract layer sha256:1234: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs/usr/lib/x: no space left on device",
         ),
-        ("image_pull_failed", r#"failed to extract layer sha256:1234: archive/tar: invalid tar header"#),
+        ("image_pull_failed", r"failed to extract layer sha256:1234: archive/tar: invalid tar header"),
     ];
 
     #[test]

@@ -43,8 +43,8 @@ pub(super) fn states(view: &View<'_>, workload: &Workload) -> Vec<PodState> {
     let state = match (view.is_there(workload), pods.is_empty()) {
         (false, _) => "waiting for it to be made",
         (true, true) => "waiting for its pod",
-        (true, false) if count.ready < count.wanted => "has just started",
-        (true, false) => "replacing pods of the release before",
+        (true, false) if count.outdated => "replacing pods of the release before",
+        (true, false) => "has just started",
     };
     vec![PodState { pod: String::new(), subject: workload.name.clone(), state: state.to_owned(), seconds: 0 }]
 }

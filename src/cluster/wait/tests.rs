@@ -94,7 +94,7 @@ async fn a_terminal_cause_ends_the_wait_with_its_log() {
     let crash = include_str!("../verdict/testdata/crash_loop.yaml");
     let cluster = cluster(move |plural| Ok(items(&[BASE, crash], plural)));
     let began = Instant::now();
-    let failure = wait(&cluster, Duration::from_secs(60)).await.unwrap_err();
+    let failure = wait(&cluster, Duration::from_mins(1)).await.unwrap_err();
     assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some("crash_loop")));
     assert_eq!(failure.message, "container `scheduler` of pod `airflow-7c9d4b5f6-x2x7q`: it ends again and again");
     assert_eq!(failure.evidence, ["exit code 1 (Error), restarted 2 times", "KeyError: 'AIRFLOW_HOME'"]);
