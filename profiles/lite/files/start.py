@@ -14,7 +14,9 @@ import os
 import pathlib
 import socket
 import sys
+import threading
 import time
+import urllib.request
 
 SHARED = pathlib.Path("/run/windtunnel/shared")
 PRIVATE = pathlib.Path("/run/windtunnel/private")
@@ -22,6 +24,7 @@ PRIVATE = pathlib.Path("/run/windtunnel/private")
 MIGRATED = SHARED / "migrated"
 PATIENCE_SECONDS = 600
 POLL_SECONDS = 0.2
+QUIET_SECONDS = 3
 
 # `airflow.api_fastapi.main` builds the whole web application when it is imported. `db_command` is what migrates.
 MODULES = {
@@ -109,10 +112,29 @@ def migrate():
     MIGRATED.touch()
 
 
+def web_missing():
+    try:
+        socket.create_connection(("127.0.0.1", 8080), timeout=2).close()
+    except OSError as error:
+        return str(error)
+
+
+def warm_up():
+    """Makes the first call of the execution interface.
+
+    It builds all versions of the interface, for seconds in which the web server does nothing else. The first task
+    would wait for that, and give up after its 5 s on a slow machine. Whoever waits for the first page goes first.
+    """
+    wait("the web server", web_missing)
+    time.sleep(QUIET_SECONDS)
+    urllib.request.urlopen("http://127.0.0.1:8080/execution/health", timeout=PATIENCE_SECONDS).close()
+
+
 def run(component):
     began = time.monotonic()
-    # Nothing that is loaded now becomes garbage; looking for it takes a third of the web server's start.
-    gc.disable()
+    # Hardly anything that is loaded now becomes garbage; looking for it takes a third of the web server's start.
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
     if component == "api-server":
         write_password()
     load(component)
@@ -123,8 +145,9 @@ def run(component):
     else:
         wait("the database", migration_missing)
     say(f"starting {component} after {time.monotonic() - began:.1f} s")
-    gc.freeze()
-    gc.enable()
+    gc.set_threshold(*usual)
+    if component == "api-server":
+        threading.Thread(target=warm_up, daemon=True).start()
     sys.exit(airflow(component, *ARGUMENTS.get(component, [])))
 
 
