@@ -66,7 +66,7 @@ impl Cluster {
 
 /// Builds what `Client::try_from` builds, with two differences.
 ///
-/// TCP_NODELAY is on: kube's own connector leaves Nagle's algorithm on, which costs every small exchange 40 ms. And no
+/// `TCP_NODELAY` is on: kube's own connector leaves Nagle's algorithm on, which costs every small exchange 40 ms. And no
 /// call is repeated behind the caller's back: kube would repeat 429, 503 and 504 for minutes, past every deadline.
 fn client(config: &Config) -> kube::Result<Client> {
     let mut connector = HttpConnector::new();

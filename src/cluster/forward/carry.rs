@@ -4,29 +4,26 @@ use std::io::{ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::frames::{FrameReader, FrameWriter};
 use super::spdy::{self, Frame};
-use super::tunnel::{Pair, Reader, Tunnel, Writer, next, reset, send, skip};
+use super::tunnel::{Pair, Tunnel, reset};
 
 /// How much of what the client says is sent at once, in bytes: with its head it fits into one TLS record.
 const CHUNK: usize = 16 * 1024 - spdy::HEAD;
 /// How much of the node's explanation is kept, in bytes.
 const EXPLANATION: usize = 2000;
 /// How long a client that ended its sending may wait for the answer to what it sent last.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// Silence that shows that an answer has been given, once it began and the client ended its sending.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same where the pod spoke last when the client ended its sending: most often the client has all it wanted.
 const BREATH: Duration = Duration::from_millis(20);
-/// How long the node may take to end a stream: containerd gives the other direction one second
-/// (containerd, `internal/cri/server/sandbox_portforward_linux.go`).
-const ENDING: Duration = Duration::from_secs(3);
-
 /// How a client's connection ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -58,24 +55,22 @@ pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStrea
     let last = spdy::data_head(pair.data, 0, true);
     tokio::select! {
         // The pod has ended: nobody would hear what the client still says.
-        end = &mut down => return finish(end, send(writer, &last).await),
+        end = &mut down => return finish(end, writer.send(&last).await),
         ended = up(client_reader, writer, pair, &talk) => if ended.is_err() { return End::Broken },
     }
-    // There is no half-open connection into a pod: a second after our end containerd cuts the answer off.
+    // There is no half-open connection into a pod: a second after our end containerd cuts the answer off
+    // (containerd, `internal/cri/server/sandbox_portforward_linux.go`).
     talk.ended.store(true, Ordering::Relaxed);
     let mut patience = if talk.asked.load(Ordering::Relaxed) { ANSWER } else { BREATH };
     loop {
         tokio::select! {
-            end = &mut down => return finish(end, send(writer, &last).await),
+            end = &mut down => return finish(end, writer.send(&last).await),
             () = talk.answered.notified() => patience = PAUSE,
             () = sleep(patience) => break,
         }
     }
-    let sent = send(writer, &last).await;
-    match timeout(ENDING, down).await {
-        Ok(end) => finish(end, sent),
-        Err(_) => End::Broken,
-    }
+    // The client is gone. What the pod may still say, for the second that containerd gives it, is skipped by the next one.
+    finish(Ok(End::Clean), writer.send(&last).await)
 }
 
 fn finish(end: Result<End>, sent: Result<()>) -> End {
@@ -85,7 +80,7 @@ fn finish(end: Result<End>, sent: Result<()>) -> End {
     }
 }
 
-async fn up(client: ReadHalf<'_>, writer: &Writer, pair: Pair, talk: &Talk) -> Result<()> {
+async fn up(client: ReadHalf<'_>, writer: &FrameWriter, pair: Pair, talk: &Talk) -> Result<()> {
     loop {
         client.readable().await?;
         // Made for what there is, and gone when it is sent: a client that says nothing costs no buffer.
@@ -99,19 +94,25 @@ async fn up(client: ReadHalf<'_>, writer: &Writer, pair: Pair, talk: &Talk) -> R
         talk.asked.store(true, Ordering::Relaxed);
         chunk.truncate(spdy::HEAD + count);
         chunk[..spdy::HEAD].copy_from_slice(&spdy::data_head(pair.data, count, false));
-        send(writer, &chunk).await?;
+        writer.send(&chunk).await?;
     }
 }
 
-async fn down(reader: &mut Reader, writer: &Writer, pair: Pair, mut client: WriteHalf<'_>, talk: &Talk) -> Result<End> {
+async fn down(
+    reader: &mut FrameReader,
+    writer: &FrameWriter,
+    pair: Pair,
+    mut client: WriteHalf<'_>,
+    talk: &Talk,
+) -> Result<End> {
     let mut explanation = Vec::new();
     loop {
-        let (frame, length) = next(reader).await?;
+        let (frame, length) = reader.next().await?;
         match frame {
             Frame::Data { stream, last } if stream == pair.data => {
                 if length > 0 {
                     talk.asked.store(false, Ordering::Relaxed);
-                    pass(reader, &mut client, length).await?;
+                    pass(reader, &mut client).await?;
                     if talk.ended.load(Ordering::Relaxed) {
                         talk.answered.notify_one();
                     }
@@ -121,43 +122,33 @@ async fn down(reader: &mut Reader, writer: &Writer, pair: Pair, mut client: Writ
                 }
             }
             Frame::Data { stream, .. } if stream == pair.error && length <= EXPLANATION => {
-                let begin = explanation.len();
-                explanation.resize(begin + length, 0);
-                reader.read_exact(&mut explanation[begin..]).await?;
+                explanation.extend(reader.whole().await?);
             }
-            Frame::Reset => {
-                if skip(reader, length).await? == pair.data {
-                    return Err(reset());
+            Frame::Reset if reader.stream().await? == Some(pair.data) => return Err(reset()),
+            Frame::Ping => {
+                if let Some(id) = reader.stream().await? {
+                    writer.send(&spdy::ping(id)).await?;
                 }
             }
-            Frame::Ping if length == 4 => {
-                let mut id = [0; 4];
-                reader.read_exact(&mut id).await?;
-                send(writer, &spdy::ping(id)).await?;
-            }
             Frame::GoAway => return Err(reset()),
-            _ => {
-                skip(reader, length).await?;
-            }
+            _ => {}
         }
     }
     client.shutdown().await?;
     Ok(if explanation.is_empty() { End::Clean } else { End::Refused(said(&explanation)) })
 }
 
-/// Hands on exactly `length` bytes, as they come.
-async fn pass(reader: &mut Reader, client: &mut WriteHalf<'_>, mut length: usize) -> Result<()> {
-    while length > 0 {
-        let here = reader.fill_buf().await?;
-        if here.is_empty() {
-            return Err(reset());
+/// Hands on the rest of the frame, as it comes.
+async fn pass(reader: &mut FrameReader, client: &mut WriteHalf<'_>) -> Result<()> {
+    loop {
+        let part = reader.part().await?;
+        let count = part.len();
+        if count == 0 {
+            return Ok(());
         }
-        let count = here.len().min(length);
-        client.write_all(&here[..count]).await?;
-        reader.consume(count);
-        length -= count;
+        client.write_all(part).await?;
+        reader.used(count);
     }
-    Ok(())
 }
 
 /// The node's explanation: JSON with a message since Kubernetes 1.32, plain text before.

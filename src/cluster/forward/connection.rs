@@ -14,8 +14,9 @@ use super::pool::Pool;
 use super::splice::splice;
 use super::{Route, Target};
 
-/// How long the connection to the node may take: it is on this machine.
-const CONNECT: Duration = Duration::from_secs(1);
+/// How long the connection to the node may take: it is on this machine, but a pod with a full backlog takes a second try of
+/// the kernel, one second later.
+const CONNECT: Duration = Duration::from_secs(2);
 /// The pause after both routes failed although a pod is ready.
 const PAUSE: Duration = Duration::from_millis(300);
 

@@ -19,7 +19,7 @@ use crate::error::chain;
 const PROBE: Duration = Duration::from_secs(3);
 /// The pause after a failed attempt, doubled up to the longest: kube-proxy lags a little behind the readiness of a pod.
 const SHORTEST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What is known of the direct route.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

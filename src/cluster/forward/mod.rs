@@ -12,6 +12,7 @@ mod connection_tests;
 mod direct;
 #[cfg(test)]
 mod fake_node;
+mod frames;
 mod observe;
 mod pool;
 mod port;
@@ -38,7 +39,7 @@ use pool::Pool;
 pub use port::{port_holder, port_is_free};
 
 /// How long a connection may wait for a pod before it is closed: as long as browsers wait for an answer, about.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 /// How long open connections may go on after the forward was told to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often the count of connections is told, if it changed.

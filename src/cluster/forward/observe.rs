@@ -54,14 +54,15 @@ async fn watch_until_it_breaks(cluster: &Cluster, target: &Target, backends: &wa
     let one_service = watcher::Config::default().fields(&format!("metadata.name={}", target.service));
     let its_slices = watcher::Config::default().labels(&format!("kubernetes.io/service-name={}", target.service));
     let news = select(
-        watcher(services, one_service).map(|event| event.map(News::Service)),
+        watcher(services, one_service).map(|event| event.map(|event| News::Service(Box::new(event)))),
         watcher(slices, its_slices).map(|event| event.map(News::Slice)),
     );
     follow(cluster, target, news, backends).await
 }
 
 enum News {
-    Service(Event<Service>),
+    // Boxed, because it is much larger than the other.
+    Service(Box<Event<Service>>),
     Slice(Event<EndpointSlice>),
 }
 
@@ -78,7 +79,7 @@ async fn follow(
     loop {
         let next = if reached { Ok(news.next().await) } else { timeout_at(deadline, news.next()).await };
         match next {
-            Ok(Some(Ok(News::Service(event)))) => objects.service(event, target.service_port),
+            Ok(Some(Ok(News::Service(event)))) => objects.service(*event, target.service_port),
             Ok(Some(Ok(News::Slice(event)))) => objects.slice(event),
             Ok(Some(Err(error))) => return format!("the API server cannot be reached: {}", chain(&error).join(": ")),
             Ok(None) => return "the watch ended".to_owned(),

@@ -15,8 +15,8 @@ use super::tunnel::{Pair, Tunnel};
 const SPARE: usize = 6;
 /// How many tunnels there are that are used again. More would not make a local API server faster, and each takes memory:
 /// about 50 KiB here, more there.
-const PLACES: usize = 32;
-/// How long a client waits for one of them before it gets one of its own.
+const PLACES: usize = 48;
+/// A client gets a tunnel of its own when none came back for so long: then others hold all of them for long.
 const CROWD: Duration = Duration::from_secs(1);
 /// How long after a rush all of them are kept.
 const RUSH: Duration = Duration::from_secs(30);
@@ -34,8 +34,8 @@ pub(super) struct Pool {
     places: Arc<Semaphore>,
     opening: Semaphore,
     turn: AtomicUsize,
-    /// A tunnel came back.
-    returned: Notify,
+    /// One permit for each idle tunnel, or more where some were closed: who gets one and finds none asks again.
+    available: Semaphore,
     /// A tunnel was taken: there may be too few.
     taken: Notify,
 }
@@ -43,17 +43,18 @@ pub(super) struct Pool {
 struct Idle {
     tunnels: Vec<Tunnel>,
     last_taken: Instant,
+    last_back: Instant,
 }
 
 impl Pool {
     pub(super) fn new(namespace: String) -> Self {
         Self {
             namespace,
-            idle: Mutex::new(Idle { tunnels: Vec::new(), last_taken: Instant::now() }),
+            idle: Mutex::new(Idle { tunnels: Vec::new(), last_taken: Instant::now(), last_back: Instant::now() }),
             places: Arc::new(Semaphore::new(PLACES)),
             opening: Semaphore::new(OPENING),
             turn: AtomicUsize::new(0),
-            returned: Notify::new(),
+            available: Semaphore::new(0),
             taken: Notify::new(),
         }
     }
@@ -61,18 +62,26 @@ impl Pool {
     /// A tunnel to one of the pods with streams for a client: an idle one, or else whichever comes first, one that
     /// another client gives back or a new one. Where many clients hold theirs for long, it is one for this client alone.
     pub(super) async fn take(&self, backends: &Backends) -> Result<(Tunnel, Pair), String> {
+        // First come, first served: the place in the queue is kept while other ways are looked at.
+        let mut idle = std::pin::pin!(self.available.acquire());
         loop {
-            while let Some(mut tunnel) = self.idle_to(&backends.pods) {
-                self.taken.notify_one();
-                // It may have died while it was idle; then the next one is tried.
-                if let Ok(pair) = tunnel.begin().await {
-                    return Ok((tunnel, pair));
-                }
-            }
             let place = tokio::select! {
-                () = self.returned.notified() => continue,
+                biased;
+                permit = &mut idle => {
+                    // The permit is for the tunnel that is taken now; give_back makes a new one.
+                    permit.map_err(|error| error.to_string())?.forget();
+                    self.taken.notify_one();
+                    if let Some(mut tunnel) = self.idle_to(&backends.pods)
+                        // It may have died while it was idle; then the next one is tried.
+                        && let Ok(pair) = tunnel.begin().await
+                    {
+                        return Ok((tunnel, pair));
+                    }
+                    idle.set(self.available.acquire());
+                    continue;
+                }
                 place = Arc::clone(&self.places).acquire_owned() => place.ok(),
-                () = sleep(CROWD) => None,
+                () = sleep(CROWD) => if self.lock().last_back.elapsed() < CROWD { continue } else { None },
             };
             let mut tunnel = self.open(backends, place).await?;
             let pair = tunnel.begin().await?;
@@ -83,8 +92,10 @@ impl Pool {
     /// Takes a tunnel back for the next client.
     pub(super) fn give_back(&self, tunnel: Tunnel) {
         if tunnel.reusable() {
-            self.lock().tunnels.push(tunnel);
-            self.returned.notify_one();
+            let mut idle = self.lock();
+            idle.last_back = Instant::now();
+            idle.tunnels.push(tunnel);
+            self.available.add_permits(1);
         }
     }
 

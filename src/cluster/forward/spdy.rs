@@ -7,6 +7,8 @@
 /// Length of every frame's head, in bytes.
 pub(super) const HEAD: usize = 8;
 
+/// The bit that tells a control frame from a data frame.
+const CONTROL: u32 = 1 << 31;
 const SYN_STREAM: u16 = 1;
 const SYN_REPLY: u16 = 2;
 const RST_STREAM: u16 = 3;
@@ -39,12 +41,14 @@ pub(super) enum Frame {
 
 /// Reads a frame's head; the number is the length of what follows, in bytes.
 pub(super) fn read_head(head: [u8; HEAD]) -> (Frame, usize) {
-    let [a, b, c, d, flags, length @ ..] = head;
-    let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-    if a & 0x80 == 0 {
-        return (Frame::Data { stream: u32::from_be_bytes([a, b, c, d]), last: flags & FIN != 0 }, length);
+    let [first @ .., flags, high, middle, low] = head;
+    let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+    let word = u32::from_be_bytes(first);
+    if word & CONTROL == 0 {
+        return (Frame::Data { stream: word, last: flags & FIN != 0 }, length);
     }
-    let frame = match u16::from_be_bytes([c, d]) {
+    // The lower half; the upper one is the version.
+    let frame = match u16::from_be_bytes([first[2], first[3]]) {
         SYN_REPLY => Frame::Reply,
         RST_STREAM => Frame::Reset,
         PING => Frame::Ping,
@@ -56,14 +60,15 @@ pub(super) fn read_head(head: [u8; HEAD]) -> (Frame, usize) {
 
 /// The head of a data frame. `length` is that of what follows, below 16 MiB.
 pub(super) fn data_head(stream: u32, length: usize, last: bool) -> [u8; HEAD] {
-    let [a, b, c, d] = stream.to_be_bytes();
-    let [.., x, y, z] = length.to_be_bytes();
-    [a, b, c, d, if last { FIN } else { 0 }, x, y, z]
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&stream.to_be_bytes());
+    head[4..].copy_from_slice(&flags_and_length(if last { FIN } else { 0 }, length));
+    head
 }
 
 /// The answer to a ping.
-pub(super) fn ping(id: [u8; 4]) -> Vec<u8> {
-    control(PING, 0, &id)
+pub(super) fn ping(id: u32) -> Vec<u8> {
+    control(PING, 0, &id.to_be_bytes())
 }
 
 /// The frames that open the pair of streams of one connection to `port`: the one for errors, which we never write to,
@@ -104,10 +109,14 @@ fn open(first: bool, stream: u32, flags: u8, headers: &[(&str, &str)]) -> Vec<u8
 fn control(kind: u16, flags: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80, 3];
     frame.extend(kind.to_be_bytes());
-    let [.., x, y, z] = payload.len().to_be_bytes();
-    frame.extend([flags, x, y, z]);
+    frame.extend(flags_and_length(flags, payload.len()));
     frame.extend(payload);
     frame
+}
+
+fn flags_and_length(flags: u8, length: usize) -> [u8; 4] {
+    let [.., high, middle, low] = length.to_be_bytes();
+    [flags, high, middle, low]
 }
 
 fn word(number: usize) -> Vec<u8> {
@@ -130,7 +139,7 @@ mod tests {
         assert_eq!(read_head(reply), (Frame::Reply, 14));
         assert_eq!(read_head([0x80, 3, 0, 3, 0, 0, 0, 8]), (Frame::Reset, 8));
         assert_eq!(read_head([0x80, 3, 0, 4, 0, 0, 0, 8]), (Frame::Other, 8));
-        assert_eq!(ping([0, 0, 0, 2]), [0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 2]);
+        assert_eq!(ping(2), [0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 2]);
     }
 
     #[test]
