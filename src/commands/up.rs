@@ -33,10 +33,20 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         announce::plan(context, &ready);
         return Ok(());
     }
+    let is_new = !paths.root().exists();
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
 
-    let ready = steps::prerequisites::check(context).await?;
+    let ready = match steps::prerequisites::check(context).await {
+        Ok(ready) => ready,
+        Err(failure) => {
+            // What was refused before anything was made leaves nothing behind.
+            if is_new {
+                paths.remove()?;
+            }
+            return Err(failure);
+        }
+    };
     let release = stacks::release(&stacks::Inputs {
         plan: &plan,
         airflow_image: &ready.images.airflow.reference,
