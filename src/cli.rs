@@ -25,6 +25,7 @@ pub struct Cli {
 /// Options that every command takes.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct Global {
     /// The environment to work on.
     #[arg(long, global = true, value_name = "NAME", env = "WINDTUNNEL_NAME", default_value = crate::plan::DEFAULT_NAME)]

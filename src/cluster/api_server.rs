@@ -24,9 +24,12 @@ impl Cluster {
                 Err(_) => vec![format!("no answer within {} s", ANSWER.as_secs())],
             };
             if started.elapsed() > deadline {
-                return Err(Failure::new(Kind::Timeout, format!("the API server at {} does not answer", self.config.cluster_url))
-                    .evidence_lines(error)
-                    .hint("see whether the node runs: `docker ps --all`"));
+                return Err(Failure::new(
+                    Kind::Timeout,
+                    format!("the API server at {} does not answer", self.config.cluster_url),
+                )
+                .evidence_lines(error)
+                .hint("see whether the node runs: `docker ps --all`"));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -8,8 +8,10 @@ pub mod namespace;
 pub mod observe;
 pub mod release;
 mod secret;
+pub mod survey;
 pub mod verdict;
 pub mod wait;
+pub mod worker;
 pub mod workload;
 
 pub use client::Cluster;

@@ -64,11 +64,17 @@ impl Cluster {
             match workload.kind {
                 WorkloadKind::Deployment => {
                     let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-                    api.get_metadata_opt(&workload.name).await.during(Kind::Cluster, doing()).map(|found| found.is_some())
+                    api.get_metadata_opt(&workload.name)
+                        .await
+                        .during(Kind::Cluster, doing())
+                        .map(|found| found.is_some())
                 }
                 WorkloadKind::StatefulSet => {
                     let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
-                    api.get_metadata_opt(&workload.name).await.during(Kind::Cluster, doing()).map(|found| found.is_some())
+                    api.get_metadata_opt(&workload.name)
+                        .await
+                        .during(Kind::Cluster, doing())
+                        .map(|found| found.is_some())
                 }
             }
         });

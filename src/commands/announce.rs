@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use crate::error::Failure;
 use crate::providers::kind::Found;
 use crate::steps::Context;
 use crate::steps::prerequisites::Prerequisites;
 use crate::ui::event::Event;
 
 /// What `up` would do, and with what.
-pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) -> Result<(), Failure> {
+pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
     let crate::plan::Plan { name, namespace, port, dags, profile, .. } = context.plan;
     let cluster = match ready.found {
         Found::Absent => "create",
@@ -25,9 +24,13 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) -> Result<(), Fa
                 "images": images.map(|image| json!({"role": image.role.name(), "reference": image.reference})),
             }),
         });
-        return Ok(());
+        return;
     }
-    let source = context.plan.bundle.as_ref().map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
+    let source = context
+        .plan
+        .bundle
+        .as_ref()
+        .map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
     let mut lines = vec![
         format!("kind cluster   {cluster}: {}", context.plan.context()),
         format!("namespace      {namespace}"),
@@ -39,7 +42,6 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) -> Result<(), Fa
     lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
     lines.push("\nNothing was changed.".to_owned());
     context.ui.data(&(lines.join("\n") + "\n"));
-    Ok(())
 }
 
 /// Where it is, how to log in, how to go on.
@@ -56,16 +58,19 @@ pub(super) fn ready(context: Context<'_>) {
         return;
     }
     let option = name_option(&plan.name);
-    let dags = plan.dags.strip_prefix(&context.surroundings.folder).map_or_else(
-        |_| plan.dags.display().to_string(),
-        |inside| format!("./{}", inside.display()),
-    );
+    let dags = plan
+        .dags
+        .strip_prefix(&context.surroundings.folder)
+        .map_or_else(|_| plan.dags.display().to_string(), |inside| format!("./{}", inside.display()));
     context.ui.say(&format!(
         "\nAirflow is ready:  {}   user {}   password: windtunnel credentials{option}",
         plan.url(),
         crate::state::USER
     ));
-    context.ui.say(&format!("DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}", format!("{dags} (live)")));
+    context.ui.say(&format!(
+        "DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}",
+        format!("{dags} (live)")
+    ));
 }
 
 /// What a command for this environment needs on its line.

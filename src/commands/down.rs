@@ -31,7 +31,8 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
 
     let what = what_goes(name, &found, &paths);
     if arguments.dry_run {
-        return show(&what, ui);
+        show(&what, ui);
+        return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
     ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
@@ -79,18 +80,19 @@ async fn remove(
 fn what_goes(name: &str, found: &Found, paths: &EnvironmentPaths) -> Vec<String> {
     let cluster = match found {
         Found::Absent => None,
-        Found::Running(node) | Found::Stopped(node) => Some(format!("the kind cluster {name} (container {} and its volume)", node.container)),
+        Found::Running(node) | Found::Stopped(node) => {
+            Some(format!("the kind cluster {name} (container {} and its volume)", node.container))
+        }
     };
     cluster.into_iter().chain([format!("the forward, keys and files in {}", paths.root().display())]).collect()
 }
 
-fn show(what: &[String], ui: &Ui) -> Result<(), Failure> {
+fn show(what: &[String], ui: &Ui) {
     if ui.is_json() {
         ui.event(&Event::Result { result: json!({"would_remove": what}) });
     } else {
         ui.data(&format!("Would remove:\n  {}\n\nNothing was changed.\n", what.join("\n  ")));
     }
-    Ok(())
 }
 
 /// kind from the bundle that the environment was made with, else from PATH.

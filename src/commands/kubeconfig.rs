@@ -16,7 +16,8 @@ pub fn kubeconfig(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<()
     let record = Record::require(&paths, name)?;
     let path = paths.kubeconfig();
     if !path.exists() {
-        return Err(Failure::new(Kind::NoEnvironment, format!("the environment `{name}` has no cluster yet")).hint("to go on: `windtunnel up`"));
+        return Err(Failure::new(Kind::NoEnvironment, format!("the environment `{name}` has no cluster yet"))
+            .hint("to go on: `windtunnel up`"));
     }
     if ui.is_json() {
         ui.document(&json!({"kubeconfig": path, "context": record.context}));

@@ -17,14 +17,16 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
     if let Some(task) = &arguments.task {
-        let credentials: Credentials = state::read_json(&paths.credentials())?
-            .ok_or_else(|| Failure::new(Kind::NoEnvironment, format!("the environment `{name}` is not installed yet")))?;
+        let credentials: Credentials = state::read_json(&paths.credentials())?.ok_or_else(|| {
+            Failure::new(Kind::NoEnvironment, format!("the environment `{name}` is not installed yet"))
+        })?;
         ui.data(&airflow::task_log(record.port, &credentials, task).await?);
         return Ok(());
     }
     if arguments.component == "forward" {
         let log = paths.forward_log();
-        let text = std::fs::read_to_string(&log).during(Kind::NoEnvironment, format!("the forward has no log at {}", log.display()))?;
+        let text = std::fs::read_to_string(&log)
+            .during(Kind::NoEnvironment, format!("the forward has no log at {}", log.display()))?;
         let skipped = text.lines().count().saturating_sub(arguments.tail as usize);
         text.lines().skip(skipped).for_each(|line| ui.data(&format!("{line}\n")));
         return Ok(());

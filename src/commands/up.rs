@@ -25,7 +25,8 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
     if arguments.dry_run {
         let ready = steps::prerequisites::check(context).await?;
-        return announce::plan(context, &ready);
+        announce::plan(context, &ready);
+        return Ok(());
     }
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;

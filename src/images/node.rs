@@ -76,7 +76,7 @@ pub fn import(docker: &Docker, node: &str, image: &Image, mount: Option<&Path>, 
         (None, Some(archive)) => docker.exec_reading(node, arguments()).arg("-").input_file(archive),
         (None, None) => docker.exec_reading(node, arguments()).arg("-").input_from(docker.save(&image.reference)),
     };
-    command.deadline(Duration::from_secs(600))
+    command.deadline(Duration::from_mins(10))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub const DEFAULT_PORT: u16 = 7070;
 /// The DAG folder used when none is named, in the folder of the command.
 pub const DEFAULT_DAGS: &str = "dags";
 /// How long `up` waits for the pods when there is neither progress to see nor a terminal cause.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// What was asked for on the command line or by `WINDTUNNEL_*`; `None` where nothing was said.
 #[derive(Clone, Debug, Default)]

@@ -4,12 +4,14 @@
 
 mod credentials;
 mod file;
+mod forward;
 mod lock;
 mod paths;
 mod record;
 
 pub use credentials::{Credentials, USER};
 pub use file::{read_json, write_json, write_private};
+pub use forward::ForwardStatus;
 pub use lock::Lock;
 pub use paths::{EnvironmentPaths, Paths};
 pub use record::{FORMAT, Record, RecordedImage};

@@ -34,8 +34,9 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
 
 fn in_use(namespace: &str, objects: &[String]) -> Failure {
     let more = objects.len().saturating_sub(NAMED);
-    let failure = Failure::new(Kind::Foreign, format!("the namespace `{namespace}` is in use and was not made by windtunnel"))
-        .evidence_lines(objects.iter().take(NAMED).cloned());
+    let failure =
+        Failure::new(Kind::Foreign, format!("the namespace `{namespace}` is in use and was not made by windtunnel"))
+            .evidence_lines(objects.iter().take(NAMED).cloned());
     let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
     failure.hint("use another one: `--namespace NAME`").hint("or install beside these objects: `--adopt-namespace`")
 }

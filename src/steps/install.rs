@@ -21,7 +21,12 @@ const DIGEST_LENGTH: usize = 32;
 ///
 /// # Errors
 /// Helm refuses the chart or the values, or the cluster refuses the objects.
-pub async fn ensure(context: Context<'_>, ready: &Prerequisites, cluster: &Cluster, release: &Release) -> Result<(), Failure> {
+pub async fn ensure(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    cluster: &Cluster,
+    release: &Release,
+) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
     let inputs = digest(release);
@@ -30,7 +35,8 @@ pub async fn ensure(context: Context<'_>, ready: &Prerequisites, cluster: &Clust
         step.doing(format!("revision {} was cut short: installing over it", pending.number));
         cluster.forget_revision(&plan.namespace, pending).await?;
     }
-    let unchanged = revision.is_some_and(|revision| revision.status == "deployed" && revision.inputs.as_deref() == Some(&inputs));
+    let unchanged =
+        revision.is_some_and(|revision| revision.status == "deployed" && revision.inputs.as_deref() == Some(&inputs));
     if !unchanged || !cluster.has_workloads(&plan.namespace, &release.workloads).await? {
         write_chart(&paths.chart(), release)?;
         state::write_json(&paths.values(), &release.values)?;

@@ -14,7 +14,11 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// An image cannot be pulled or imported. `Ok(())` also where the node never came to run: that is for the step that starts it to tell.
-pub async fn ensure(context: Context<'_>, ready: &Prerequisites, node_runs: oneshot::Receiver<Node>) -> Result<(), Failure> {
+pub async fn ensure(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    node_runs: oneshot::Receiver<Node>,
+) -> Result<(), Failure> {
     let ui = context.ui;
     let wanted = ready.images.in_node();
     let docker = &ready.docker;
@@ -32,8 +36,11 @@ pub async fn ensure(context: Context<'_>, ready: &Prerequisites, node_runs: ones
     }
     let left = missing(docker, &node.container, &absent, ui).await?;
     if let Some(image) = left.first() {
-        return Err(Failure::new(Kind::Image, format!("the node does not have {} although it was loaded", image.reference))
-            .hint("see what it has: `docker exec ".to_owned() + &node.container + " crictl images`"));
+        return Err(Failure::new(
+            Kind::Image,
+            format!("the node does not have {} although it was loaded", image.reference),
+        )
+        .hint("see what it has: `docker exec ".to_owned() + &node.container + " crictl images`"));
     }
     step.done(format!("{} of {} (already there: {})", wanted.len(), wanted.len(), wanted.len() - absent.len()));
     Ok(())

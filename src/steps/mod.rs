@@ -1,14 +1,14 @@
 //! One file for each line that `up` shows, each `ensure`-shaped: look, act only if needed, look again.
 
-pub mod prerequisites;
-pub mod start_cluster;
-pub mod load_images;
-pub mod create_namespace;
-pub mod install;
-pub mod wait_for_pods;
-pub mod forward;
 pub mod check_web;
+pub mod create_namespace;
+pub mod forward;
+pub mod install;
+pub mod load_images;
+pub mod prerequisites;
 pub mod smoke;
+pub mod start_cluster;
+pub mod wait_for_pods;
 
 use crate::plan::Plan;
 use crate::state::EnvironmentPaths;

@@ -14,13 +14,17 @@ use crate::state;
 use crate::ui::Step;
 
 /// How long the API server of a started node may take to answer.
-const API_SERVER_START: Duration = Duration::from_secs(120);
+const API_SERVER_START: Duration = Duration::from_mins(2);
 
 /// Makes the cluster be there. `node_runs` is told the node as soon as its container runs, which is long before Kubernetes does.
 ///
 /// # Errors
 /// kind or the engine fail, or the API server does not come up.
-pub async fn ensure(context: Context<'_>, ready: &Prerequisites, node_runs: oneshot::Sender<Node>) -> Result<Cluster, Failure> {
+pub async fn ensure(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    node_runs: oneshot::Sender<Node>,
+) -> Result<Cluster, Failure> {
     let Context { plan, paths, ui, .. } = context;
     let step = ui.step("start_cluster", "Starting kind cluster");
     let was_cut_short = paths.creating().exists();
@@ -49,12 +53,18 @@ pub async fn ensure(context: Context<'_>, ready: &Prerequisites, node_runs: ones
     Ok(cluster)
 }
 
-async fn create(context: Context<'_>, ready: &Prerequisites, step: &Step<'_>, node_runs: oneshot::Sender<Node>) -> Result<(), Failure> {
+async fn create(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    step: &Step<'_>,
+    node_runs: oneshot::Sender<Node>,
+) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
     let image = &ready.images.node;
     provide_node_image(image, ready, step, context).await?;
-    std::fs::create_dir_all(&plan.dags).during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
-    let images = image.archive.as_ref().and_then(|_| plan.bundle.as_deref());
+    std::fs::create_dir_all(&plan.dags)
+        .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
+    let images = image.archive.as_ref().and(plan.bundle.as_deref());
     state::write_json(&paths.kind_config(), &kind::config(&plan.name, &plan.dags, images, &paths.smoke_dags()))?;
     state::write_private(&paths.creating(), b"")?;
 
@@ -84,20 +94,22 @@ async fn create(context: Context<'_>, ready: &Prerequisites, step: &Step<'_>, no
 }
 
 /// The engine must have the node image: from the bundle, or from its registry.
-async fn provide_node_image(image: &Image, ready: &Prerequisites, step: &Step<'_>, context: Context<'_>) -> Result<(), Failure> {
+async fn provide_node_image(
+    image: &Image,
+    ready: &Prerequisites,
+    step: &Step<'_>,
+    context: Context<'_>,
+) -> Result<(), Failure> {
     let there = ready.docker.image_id(&image.reference, context.ui).await?;
     if there.is_some() && (image.id.is_none() || image.id == there) {
         return Ok(());
     }
-    match &image.archive {
-        Some(archive) => {
-            step.doing(format!("loading {}", archive.display()));
-            ready.docker.load(archive, context.ui).await
-        }
-        None => {
-            step.doing(format!("pulling {}", image.reference));
-            super::load_images::pull(&ready.docker, &image.reference, context.ui).await
-        }
+    if let Some(archive) = &image.archive {
+        step.doing(format!("loading {}", archive.display()));
+        ready.docker.load(archive, context.ui).await
+    } else {
+        step.doing(format!("pulling {}", image.reference));
+        super::load_images::pull(&ready.docker, &image.reference, context.ui).await
     }
 }
 

@@ -179,7 +179,7 @@ impl Docker {
     /// The engine cannot read it.
     pub async fn load(&self, archive: &Path, ui: &Ui) -> Result<(), Failure> {
         let command =
-            self.command(["image", "load", "--quiet", "--input"]).arg(archive).deadline(Duration::from_secs(600));
+            self.command(["image", "load", "--quiet", "--input"]).arg(archive).deadline(Duration::from_mins(10));
         command.run(Kind::Image, ui).await.map(drop)
     }
 
@@ -188,7 +188,7 @@ impl Docker {
     /// # Errors
     /// The registry does not have it or does not answer.
     pub async fn pull(&self, reference: &str, ui: &Ui, on_line: impl FnMut(&str)) -> Result<(), Failure> {
-        let command = self.command(["image", "pull", "--quiet", reference]).deadline(Duration::from_secs(1800));
+        let command = self.command(["image", "pull", "--quiet", reference]).deadline(Duration::from_mins(30));
         command.run_watched(Kind::Image, ui, on_line).await.map(drop)
     }
 

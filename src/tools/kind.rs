@@ -53,7 +53,7 @@ impl Kind {
             .arg(config)
             .arg("--kubeconfig")
             .arg(kubeconfig)
-            .deadline(Duration::from_secs(600))
+            .deadline(Duration::from_mins(10))
             .run_watched(FailureKind::Cluster, ui, on_line)
             .await
             .map(drop)

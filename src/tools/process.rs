@@ -55,7 +55,7 @@ impl Command {
             // Machine output is read, so: the C locale and no colour.
             environment: vec![("LC_ALL".to_owned(), "C".into()), ("NO_COLOR".to_owned(), "1".into())],
             input: Input::Nothing,
-            deadline: Duration::from_secs(120),
+            deadline: Duration::from_mins(2),
         }
     }
 

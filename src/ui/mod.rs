@@ -103,7 +103,6 @@ impl Ui {
     }
 
     /// Begins a line of the bootstrap; see [`Step`]. `name` is its name in events, `title` what the person reads.
-    #[must_use]
     pub fn step(&self, name: &'static str, title: impl Into<String>) -> Step<'_> {
         Step::begin(self, name, title.into())
     }

@@ -1,1 +1,24 @@
-fn main() {}
+//! The real binary on real kind clusters, driven as a user drives it: `cargo test --test e2e`, which `scripts/test.sh` does.
+//!
+//! `WINDTUNNEL_E2E_BUNDLE` is the bundle that the clusters are made of, `WINDTUNNEL_E2E_ARTEFACTS` the folder for the screenshot, the seconds
+//! and, after a failure, what the cluster looked like (`target/e2e` by default). Clusters are heavy: one test at a time, one cluster for each.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::disallowed_methods, reason = "tests read their own settings and drive programs themselves")]
+
+mod airflow;
+mod artefacts;
+mod browser;
+mod docker;
+mod environment;
+mod faults;
+mod forward;
+mod http;
+mod leftovers;
+mod main_path;
+mod outcome;
+mod place;
+mod readme;
+mod sockets;
+mod traces;
+mod until;

@@ -12,10 +12,13 @@ pub(super) fn check(plan: &Plan, user: u32) -> Result<(), Failure> {
     let metadata = match std::fs::metadata(folder) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).during(Kind::Usage, format!("cannot look at the DAG folder {}", folder.display())),
+        Err(error) => {
+            return Err(error).during(Kind::Usage, format!("cannot look at the DAG folder {}", folder.display()));
+        }
     };
     if !metadata.is_dir() {
-        return Err(Failure::usage(format!("the DAG folder {} is not a folder", folder.display())).hint("name another one: `--dags FOLDER`"));
+        return Err(Failure::usage(format!("the DAG folder {} is not a folder", folder.display()))
+            .hint("name another one: `--dags FOLDER`"));
     }
     if is_readable(&metadata, crate::stacks::pod_user(user)) {
         return Ok(());

@@ -99,13 +99,15 @@ fn check_mounts(context: Context<'_>, found: &Found) -> Result<(), Failure> {
     let (Found::Running(node) | Found::Stopped(node)) = found else { return Ok(()) };
     let wanted = &context.plan.dags;
     match &node.dags {
-        Some(mounted) if mounted != wanted && mounted.canonicalize().ok() != wanted.canonicalize().ok() => Err(Failure::usage(format!(
-            "the cluster was made with the DAG folder {}, not {}",
-            mounted.display(),
-            wanted.display()
-        ))
-        .hint("a cluster keeps its DAG folder: `windtunnel down`, then `windtunnel up --dags FOLDER`")
-        .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --dags FOLDER`")),
+        Some(mounted) if mounted != wanted && mounted.canonicalize().ok() != wanted.canonicalize().ok() => {
+            Err(Failure::usage(format!(
+                "the cluster was made with the DAG folder {}, not {}",
+                mounted.display(),
+                wanted.display()
+            ))
+            .hint("a cluster keeps its DAG folder: `windtunnel down`, then `windtunnel up --dags FOLDER`")
+            .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --dags FOLDER`"))
+        }
         _ => Ok(()),
     }
 }

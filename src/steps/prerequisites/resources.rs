@@ -63,9 +63,16 @@ fn free_disk(folder: &Path) -> Option<u64> {
 pub(super) fn check(room: &Room, stack_memory: u64) -> Result<(), Failure> {
     let needed = CONTROL_PLANE_MEMORY + stack_memory;
     if room.memory < needed {
-        return Err(Failure::new(Kind::Prerequisite, format!("{} of memory are free, {} are needed", size(room.memory), size(needed)))
-            .evidence(format!("{} for the cluster, {} for Airflow and its database", size(CONTROL_PLANE_MEMORY), size(stack_memory)))
-            .hint("close other programs, or give Docker more memory (Docker Desktop: Settings, Resources)"));
+        return Err(Failure::new(
+            Kind::Prerequisite,
+            format!("{} of memory are free, {} are needed", size(room.memory), size(needed)),
+        )
+        .evidence(format!(
+            "{} for the cluster, {} for Airflow and its database",
+            size(CONTROL_PLANE_MEMORY),
+            size(stack_memory)
+        ))
+        .hint("close other programs, or give Docker more memory (Docker Desktop: Settings, Resources)"));
     }
     match room.disk {
         Some(disk) if disk < DISK => Err(Failure::new(

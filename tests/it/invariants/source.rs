@@ -135,10 +135,10 @@ pub(super) fn files(folders: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
-            let entry = entry.unwrap();
+        for entry in std::fs::read_dir(root().join(&folder)).expect("the folder is part of the project") {
+            let entry = entry.expect("the folder can be read to its end");
             let path = folder.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() { folders.push(path) } else { files.push(path) }
+            if root().join(&path).is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
     files
@@ -146,7 +146,7 @@ pub(super) fn files(folders: &[&str]) -> Vec<PathBuf> {
 
 /// The text of one of them.
 pub(super) fn read(path: &Path) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap()
+    std::fs::read_to_string(root().join(path)).expect("the file was found a moment ago")
 }
 
 fn root() -> &'static Path {

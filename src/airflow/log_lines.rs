@@ -1,0 +1,146 @@
+//! A task log's structured events as lines for a person. Pure.
+
+use std::fmt::{Display, Formatter, Result};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The document at `…/logs/{try}`.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct TaskLog {
+    content: Content,
+}
+
+/// Events, or bare lines where Airflow could not parse the file as events.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Events(Vec<Event>),
+    Lines(Vec<String>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Event {
+    timestamp: Option<String>,
+    level: Option<String>,
+    #[serde(rename = "event")]
+    message: String,
+    #[serde(default)]
+    error_detail: Vec<Exception>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Exception {
+    exc_type: String,
+    exc_value: String,
+    #[serde(default)]
+    frames: Vec<Frame>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Frame {
+    filename: String,
+    lineno: u32,
+    name: String,
+}
+
+/// What every event has and nobody reads: which task it is was asked for, and where in Airflow it was said is noise.
+const KNOWN: [&str; 11] =
+    ["chan", "dag_id", "filename", "lineno", "logger", "loc", "map_index", "run_id", "task_id", "ti_id", "try_number"];
+
+/// One line for each event, with more for an exception: time in UTC, level, message, and what else was said as `key=value`.
+impl Display for TaskLog {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        match &self.content {
+            Content::Lines(lines) => lines.iter().try_for_each(|line| writeln!(formatter, "{}", line.trim_end())),
+            Content::Events(events) => {
+                events.iter().filter(|event| !event.is_fold()).try_for_each(|event| write!(formatter, "{event}"))
+            }
+        }
+    }
+}
+
+impl Event {
+    /// The marks that Airflow's own page folds lines by.
+    fn is_fold(&self) -> bool {
+        self.message.starts_with("::group::") || self.message.starts_with("::endgroup::")
+    }
+}
+
+impl Display for Event {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        if let Some(timestamp) = &self.timestamp {
+            write!(formatter, "{} ", time(timestamp))?;
+        }
+        if let Some(level) = &self.level {
+            write!(formatter, "{:<8} ", level.to_uppercase())?;
+        }
+        write!(formatter, "{}", self.message.trim_end())?;
+        for (key, value) in self.rest.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            match value {
+                Value::String(text) => write!(formatter, " {key}={text}")?,
+                value => write!(formatter, " {key}={value}")?,
+            }
+        }
+        writeln!(formatter)?;
+        self.error_detail.iter().try_for_each(|exception| write!(formatter, "{exception}"))
+    }
+}
+
+impl Display for Exception {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        for Frame { filename, lineno, name } in &self.frames {
+            writeln!(formatter, "    File \"{filename}\", line {lineno}, in {name}")?;
+        }
+        writeln!(formatter, "    {}: {}", self.exc_type, self.exc_value)
+    }
+}
+
+/// `2026-11-22T21:59:25.034145Z` as `2026-11-22 21:59:25.034`; what is no such time stays as it is.
+fn time(timestamp: &str) -> String {
+    timestamp.parse::<jiff::Timestamp>().map_or_else(
+        |_| timestamp.to_owned(),
+        |time| format!("{time:.3}").replace('T', " ").trim_end_matches('Z').to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(document: &str) -> String {
+        serde_json::from_str::<TaskLog>(document).unwrap().to_string()
+    }
+
+    /// From a log that Airflow 3.3.2 gave, frames left out.
+    const FAILED: &str = r#"{"content":[
+        {"event":"::group::Log message source details"},
+        {"event":"/opt/airflow/logs/dag_id=failing/run_id=r1/task_id=boom/attempt=1.log"},
+        {"event":"::endgroup::"},
+        {"timestamp":"2026-11-22T21:59:24.963420Z","event":"::group::Pre Execute","level":"info","logger":"task","filename":"task_runner.py","lineno":2412},
+        {"timestamp":"2026-11-22T21:59:25.012091Z","event":"Worker startup parse complete","level":"info","dag_file":"failing.py","dag_file_parse_ms":31,"try_number":1,"map_index":-1,"task_id":"boom"},
+        {"timestamp":"2026-11-22T21:59:25.034145Z","event":"Task failed with exception","level":"error","dag_id":"failing","error_detail":[{"exc_type":"ValueError","exc_value":"no such thing","exc_notes":[],"syntax_error":null,"is_cause":false,"frames":[{"filename":"/opt/airflow/dags/failing.py","lineno":9,"name":"boom"}],"is_group":false,"exceptions":[]}]},
+        {"timestamp":"2026-11-22T21:59:25.036169Z","event":"out","level":"info","logger":"task.stdout"}
+    ],"continuation_token":null}"#;
+
+    #[test]
+    fn events_become_lines_with_time_level_message_and_the_traceback() {
+        assert_eq!(
+            render(FAILED),
+            "/opt/airflow/logs/dag_id=failing/run_id=r1/task_id=boom/attempt=1.log\n\
+             2026-11-22 21:59:25.012 INFO     Worker startup parse complete dag_file=failing.py dag_file_parse_ms=31\n\
+             2026-11-22 21:59:25.034 ERROR    Task failed with exception\n    \
+             File \"/opt/airflow/dags/failing.py\", line 9, in boom\n    \
+             ValueError: no such thing\n\
+             2026-11-22 21:59:25.036 INFO     out\n"
+        );
+    }
+
+    #[test]
+    fn bare_lines_are_kept() {
+        assert_eq!(render(r#"{"content":["one\n","two"],"continuation_token":null}"#), "one\ntwo\n");
+        assert_eq!(render(r#"{"content":[],"continuation_token":null}"#), "");
+    }
+}

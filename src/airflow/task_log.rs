@@ -1,0 +1,198 @@
+//! The log of one task's latest try, for `windtunnel logs --task DAG/RUN/TASK`.
+
+use std::cmp::Reverse;
+
+use super::dags::{self, TaskInstance, run_path};
+use super::log_lines::TaskLog;
+use super::{Client, segment};
+use crate::error::Failure;
+
+/// How many names are shown when one is unknown.
+const KNOWN_SHOWN: usize = 8;
+
+/// What the user named.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Address<'a> {
+    dag: &'a str,
+    run: &'a str,
+    task: &'a str,
+    map_index: Option<u32>,
+}
+
+impl<'a> Address<'a> {
+    /// None of Airflow's ids can have a `/` in it, so the parts cannot be mistaken.
+    fn parse(text: &'a str) -> Result<Self, Failure> {
+        let wrong = |why: String| {
+            Failure::usage(format!("`{text}` names no task: {why}"))
+                .hint("a task is named by DAG, run and task: `windtunnel logs --task my_dag/latest/my_task`")
+                .hint("one copy of a mapped task: `windtunnel logs --task my_dag/latest/my_task/0`")
+        };
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(wrong("a part of it is empty".to_owned()));
+        }
+        match parts[..] {
+            [dag, run, task] => Ok(Self { dag, run, task, map_index: None }),
+            [dag, run, task, index] => {
+                let index = index.parse().map_err(|_| wrong(format!("`{index}` is not the number of a copy")))?;
+                Ok(Self { dag, run, task, map_index: Some(index) })
+            }
+            _ => Err(wrong(format!("it has {} parts, DAG/RUN/TASK has three", parts.len()))),
+        }
+    }
+}
+
+/// The log of the latest try of `DAG/RUN/TASK`, as lines; the run `latest` is the newest one. A copy of a mapped task is
+/// `DAG/RUN/TASK/INDEX`. `client` is signed in.
+///
+/// # Errors
+/// Usage where the name has another form, or there is no such DAG, run, task or try, naming those that there are; unhealthy
+/// where Airflow does not answer.
+pub async fn task_log(client: &Client, name: &str) -> Result<String, Failure> {
+    let address = Address::parse(name)?;
+    let run = find_run(client, address).await?;
+    let instance = find_task(client, address, &run).await?;
+    if instance.try_number == 0 {
+        let state = instance.state.as_deref().unwrap_or("not scheduled yet");
+        return Err(Failure::usage(format!("task `{name}` has no log: it has not been tried (state: {state})")));
+    }
+    read_try(client, address.dag, &run, address.task, instance.try_number, instance.map_index).await
+}
+
+/// The log of one try, as lines.
+///
+/// # Errors
+/// Unhealthy where Airflow does not answer or has no such try.
+pub async fn read_try(
+    client: &Client,
+    dag: &str,
+    run: &str,
+    task: &str,
+    try_number: u32,
+    map_index: i64,
+) -> Result<String, Failure> {
+    let path = format!(
+        "{}/taskInstances/{}/logs/{try_number}?map_index={map_index}&full_content=true",
+        run_path(dag, run),
+        segment(task)
+    );
+    Ok(client.get(&path).await?.accept::<TaskLog>()?.to_string())
+}
+
+async fn find_run(client: &Client, address: Address<'_>) -> Result<String, Failure> {
+    let dag = address.dag;
+    if dags::dag(client, dag).await?.is_none() {
+        let known = dags::dags(client, "").await?.into_iter().map(|dag| dag.dag_id).collect();
+        return Err(unknown(format!("there is no DAG `{dag}`"), dag, "DAGs", known));
+    }
+    if address.run != "latest" {
+        if let Some(run) = dags::run(client, dag, address.run).await? {
+            return Ok(run.dag_run_id);
+        }
+        let known = dags::newest_runs(client, dag, 100).await?.into_iter().map(|run| run.dag_run_id).collect();
+        return Err(unknown(format!("DAG `{dag}` has no run `{}`", address.run), address.run, "its runs", known)
+            .hint(format!("the newest run: `windtunnel logs --task {dag}/latest/{}`", address.task)));
+    }
+    let newest = dags::newest_runs(client, dag, 1).await?.into_iter().next();
+    newest.map(|run| run.dag_run_id).ok_or_else(|| Failure::usage(format!("DAG `{dag}` has not run yet")))
+}
+
+async fn find_task(client: &Client, address: Address<'_>, run: &str) -> Result<TaskInstance, Failure> {
+    let Address { dag, task, map_index, .. } = address;
+    if let Some(instance) = dags::task_instance(client, dag, run, task, map_index).await? {
+        return Ok(instance);
+    }
+    let instances = dags::task_instances(client, dag, run).await?;
+    let copies = instances.iter().filter(|instance| instance.task_id == task && instance.map_index >= 0).count();
+    if copies > 0 {
+        return Err(Failure::usage(format!(
+            "task `{task}` of DAG `{dag}` is mapped: it has {copies} copies in run `{run}`"
+        ))
+        .hint(format!("the log of the first: `windtunnel logs --task {dag}/{run}/{task}/0`")));
+    }
+    let known = instances.into_iter().map(|instance| instance.task_id).collect();
+    Err(unknown(format!("run `{run}` of DAG `{dag}` has no task `{task}`"), task, "its tasks", known))
+}
+
+/// Usage: what is unknown, and what is known, the most alike first.
+fn unknown(message: String, wanted: &str, what: &str, mut known: Vec<String>) -> Failure {
+    let alike = |name: &str| wanted.chars().zip(name.chars()).take_while(|(one, other)| one == other).count();
+    known.sort_by_key(|name| Reverse(alike(name)));
+    known.dedup();
+    if known.is_empty() {
+        return Failure::usage(message).evidence(format!("{what}: none"));
+    }
+    let more = known.len().saturating_sub(KNOWN_SHOWN);
+    known.truncate(KNOWN_SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Failure::usage(message).evidence(format!("{what}: {}{more}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::airflow::scripted::{Script, serve};
+    use crate::error::Kind;
+
+    #[test]
+    fn a_task_is_named_by_three_parts_or_four() {
+        let address = Address::parse("etl/manual__2026-11-22T21:58:05+00:00/load.rows/3").unwrap();
+        assert_eq!((address.dag, address.task, address.map_index), ("etl", "load.rows", Some(3)));
+        for (text, why) in
+            [("etl/load", "it has 2 parts"), ("etl//load", "is empty"), ("a/b/c/d", "`d` is not the number")]
+        {
+            let failure = Address::parse(text).unwrap_err();
+            assert!(failure.message.contains(why), "{text}: {}", failure.message);
+        }
+    }
+
+    #[tokio::test]
+    async fn latest_is_the_newest_run_and_the_latest_try_is_read() {
+        let script = [
+            Script::json(200, r#"{"dag_id":"etl","bundle_name":"dags-folder"}"#),
+            Script::json(200, r#"{"dag_runs":[{"dag_run_id":"manual__2026-11-22T21:58:05+00:00"}],"total_entries":1}"#),
+            Script::json(200, r#"{"task_id":"load","state":"success","try_number":2,"map_index":-1}"#),
+            Script::json(
+                200,
+                r#"{"content":[{"event":"hello","level":"info","timestamp":null}],"continuation_token":null}"#,
+            ),
+        ];
+        let (port, requests) = serve(script).await;
+        assert_eq!(task_log(&Client::new(port), "etl/latest/load").await.unwrap(), "INFO     hello\n");
+        let last = requests.lock().unwrap()[3].clone();
+        let path = "GET /api/v2/dags/etl/dagRuns/manual__2026-11-22T21%3A58%3A05%2B00%3A00/taskInstances/load/logs/2?";
+        assert!(last.starts_with(path), "{last}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_dag_is_named_with_those_most_alike() {
+        let script = [
+            Script::json(404, r#"{"detail":"not found"}"#),
+            Script::json(
+                200,
+                r#"{"dags":[{"dag_id":"alpha","bundle_name":null},{"dag_id":"etl_daily","bundle_name":null}]}"#,
+            ),
+        ];
+        let (port, _) = serve(script).await;
+        let failure = task_log(&Client::new(port), "etl_dayly/latest/load").await.unwrap_err();
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Usage, "there is no DAG `etl_dayly`"));
+        assert_eq!(failure.evidence, ["DAGs: etl_daily, alpha"]);
+    }
+
+    #[tokio::test]
+    async fn a_mapped_task_asks_for_the_copy() {
+        let script = [
+            Script::json(200, r#"{"dag_id":"etl","bundle_name":null}"#),
+            Script::json(200, r#"{"dag_run_id":"r1"}"#),
+            Script::json(404, r#"{"detail":"Task instance is mapped, add the map_index value to the URL"}"#),
+            Script::json(
+                200,
+                r#"{"task_instances":[{"task_id":"load","state":null,"try_number":0,"map_index":0},{"task_id":"load","state":null,"try_number":0,"map_index":1}]}"#,
+            ),
+        ];
+        let (port, _) = serve(script).await;
+        let failure = task_log(&Client::new(port), "etl/r1/load").await.unwrap_err();
+        assert!(failure.message.contains("is mapped: it has 2 copies"), "{}", failure.message);
+        assert!(failure.hints[0].contains("etl/r1/load/0"), "{:?}", failure.hints);
+    }
+}

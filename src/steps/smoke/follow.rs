@@ -1,0 +1,161 @@
+//! Follows one run from its trigger to the deletion of its worker pod.
+
+use std::time::Instant;
+
+use super::dag_file::TASK;
+use super::moments::{Moments, Part};
+use super::{Inputs, PAUSE, RUN};
+use crate::airflow::{Client, dags, health, read_try};
+use crate::cluster::worker::{Phase, Worker, Workers, worker_output};
+use crate::error::{Failure, Kind};
+use crate::ui::Step;
+
+/// How many lines of a log are evidence.
+const TAIL: usize = 15;
+/// States of a task that no success follows; Airflow's `State.finished` without `success`.
+const LOST: [&str; 4] = ["failed", "removed", "skipped", "upstream_failed"];
+
+/// A run being followed.
+pub(super) struct Run<'a> {
+    pub(super) client: &'a Client,
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) dag_id: &'a str,
+}
+
+impl Run<'_> {
+    /// Waits for pod, running, success and the pod's end, in whatever order they are seen; each with its own deadline.
+    pub(super) async fn follow(&self, mut workers: Workers, step: &Step<'_>) -> Result<Moments, Failure> {
+        let mut moments = Moments::default();
+        let mut watch_error = None;
+        let mut shown = String::new();
+        let (mut part, mut since) = (Part::Pod, Instant::now());
+        while let Some(next) = moments.next() {
+            if next != part {
+                (part, since) = (next, Instant::now());
+            }
+            if moments.reason() != shown {
+                shown = moments.reason();
+                step.note(&shown);
+            }
+            tokio::select! {
+                seen = workers.next() => match seen {
+                    Ok(worker) => {
+                        watch_error = None;
+                        self.see(&mut moments, &worker, step).await?;
+                    }
+                    // The watch mends itself; that it cannot is known when the deadline passes.
+                    Err(failure) => watch_error = Some(failure),
+                },
+                // What the task's state is, only Airflow knows, and it offers no watch.
+                () = tokio::time::sleep(PAUSE) => self.hear(&mut moments).await?,
+            }
+            if moments.ran_elsewhere() && watch_error.is_none() {
+                return Err(Failure::new(Kind::Unhealthy, "the task ran, but no worker pod was seen in this cluster")
+                    .code("no_worker_pod")
+                    .hint("is its executor another than KubernetesExecutor? `windtunnel logs scheduler`"));
+            }
+            if since.elapsed() > part.patience() && moments.next() == Some(part) {
+                return Err(self.late(part, &moments, watch_error).await);
+            }
+        }
+        Ok(moments)
+    }
+
+    async fn see(&self, moments: &mut Moments, worker: &Worker, step: &Step<'_>) -> Result<(), Failure> {
+        moments.saw(worker, Instant::now());
+        let pod = &worker.pod;
+        let state = match &worker.phase {
+            Phase::Pending { reason: Some(reason), is_final: true } => {
+                return Err(Failure::new(Kind::Verdict, format!("worker pod `{pod}` cannot start"))
+                    .code("worker_pod_pending")
+                    .evidence(reason)
+                    .hint("to see what the executor made of it: `windtunnel logs scheduler`"));
+            }
+            Phase::Failed { reason } => return Err(self.failed(moments, Some(reason)).await),
+            Phase::Pending { reason, .. } => reason.as_deref().unwrap_or("pending"),
+            Phase::Running => "running",
+            Phase::Succeeded => "succeeded",
+            Phase::Gone => "deleted",
+        };
+        step.pod(pod, state);
+        Ok(())
+    }
+
+    async fn hear(&self, moments: &mut Moments) -> Result<(), Failure> {
+        let instance = dags::task_instance(self.client, self.dag_id, RUN, TASK, None).await?;
+        let state = instance.and_then(|instance| instance.state);
+        moments.heard(state.as_deref(), Instant::now());
+        match state.as_deref() {
+            Some(state) if LOST.contains(&state) => Err(self.failed(moments, None).await),
+            _ => Ok(()),
+        }
+    }
+
+    /// The task or its pod failed: its log, and what the pod itself said where the task never began.
+    async fn failed(&self, moments: &Moments, pod_reason: Option<&str>) -> Failure {
+        let pod = moments.pod.as_deref();
+        let (kind, code, message) = match (pod, pod_reason) {
+            (Some(pod), Some(reason)) => {
+                (Kind::Verdict, "worker_pod_failed", format!("worker pod `{pod}` failed: {reason}"))
+            }
+            _ => (Kind::Unhealthy, "task_failed", format!("the task `{TASK}` ended as {}", moments.state())),
+        };
+        let mut failure = Failure::new(kind, message)
+            .code(code)
+            .evidence_lines(moments.pending_reason.clone())
+            .evidence_lines(self.log_tail().await);
+        if let Some(pod) = pod {
+            failure =
+                match worker_output(self.inputs.cluster, self.inputs.namespace, pod, TAIL.cast_signed() as i64).await {
+                    Ok(lines) if lines.is_empty() => failure,
+                    Ok(lines) => failure.evidence(format!("output of pod `{pod}`:")).evidence_lines(lines),
+                    Err(unread) => failure.evidence(unread.message),
+                };
+        }
+        failure.hint("to see what the executor made of it: `windtunnel logs scheduler`")
+    }
+
+    async fn late(&self, part: Part, moments: &Moments, watch_error: Option<Failure>) -> Failure {
+        let pod = moments.pod.as_deref().unwrap_or_default();
+        let seconds = part.patience().as_secs();
+        let message = match part {
+            Part::Pod => format!("Airflow made no worker pod within {seconds} s"),
+            Part::Running => format!("worker pod `{pod}` did not run within {seconds} s"),
+            Part::Success => format!("the task in worker pod `{pod}` did not succeed within {seconds} s"),
+            Part::Gone => format!("Airflow did not delete worker pod `{pod}` within {seconds} s"),
+        };
+        let log = if part == Part::Success { self.log_tail().await } else { Vec::new() };
+        Failure::new(Kind::Timeout, message)
+            .code("smoke_late")
+            .evidence(format!("task {}", moments.state()))
+            .evidence_lines(moments.pending_reason.clone())
+            .evidence_lines(health_lines(self.client).await)
+            .evidence_lines(
+                watch_error.into_iter().flat_map(|failure| [vec![failure.message], failure.evidence].concat()),
+            )
+            .evidence_lines(log)
+            .hint("to see why: `windtunnel logs scheduler`")
+    }
+
+    /// The end of the task's log, or why it cannot be read.
+    pub(super) async fn log_tail(&self) -> Vec<String> {
+        match read_try(self.client, self.dag_id, RUN, TASK, 1, -1).await {
+            Ok(log) => tail(&log),
+            Err(failure) => vec![failure.message],
+        }
+    }
+}
+
+/// The last lines of a log.
+pub(super) fn tail(log: &str) -> Vec<String> {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(TAIL)..].iter().map(|&line| line.to_owned()).collect()
+}
+
+/// Which parts of Airflow are not healthy, or why that cannot be said.
+pub(super) async fn health_lines(client: &Client) -> Vec<String> {
+    match health::look(client).await {
+        Ok(health) => health.complaints(),
+        Err(failure) => vec![failure.message],
+    }
+}

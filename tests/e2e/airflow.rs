@@ -1,0 +1,61 @@
+//! Airflow as its own clients see it: health and REST interface through the forwarded port.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::{get, request};
+use crate::until::until;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Insists that Airflow itself says that all of it is healthy.
+pub(crate) fn assert_healthy(port: u16) {
+    let answer = get(&format!("http://127.0.0.1:{port}/api/v2/monitor/health"), DEADLINE).unwrap();
+    let health = answer.json();
+    for part in ["metadatabase", "scheduler", "dag_processor", "triggerer"] {
+        assert_eq!(health[part]["status"], "healthy", "{part}: {health}");
+    }
+}
+
+/// A logged-in client.
+pub(crate) struct Airflow {
+    url: String,
+    token: String,
+}
+
+impl Airflow {
+    /// Logs in.
+    pub(crate) fn log_in(url: &str, user: &str, password: &str) -> Self {
+        let body = json!({"username": user, "password": password});
+        let answer = request("POST", &format!("{url}/auth/token"), None, Some(&body), DEADLINE).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        Self { url: url.to_owned(), token: answer.json()["access_token"].as_str().unwrap().to_owned() }
+    }
+
+    /// Waits until Airflow knows a DAG.
+    pub(crate) fn await_dag(&self, dag: &str) {
+        until(&format!("the DAG {dag}"), Duration::from_secs(90), || self.call("GET", &format!("dags/{dag}"), None));
+    }
+
+    /// Runs a DAG to its end and returns the run's name.
+    pub(crate) fn run_dag(&self, dag: &str) -> String {
+        self.call("PATCH", &format!("dags/{dag}"), Some(&json!({"is_paused": false}))).unwrap();
+        let run = self.call("POST", &format!("dags/{dag}/dagRuns"), Some(&json!({"logical_date": null}))).unwrap();
+        let run = run["dag_run_id"].as_str().unwrap().to_owned();
+        until(&format!("the run {run}"), Duration::from_mins(3), || {
+            let state = self.call("GET", &format!("dags/{dag}/dagRuns/{}", run.replace('+', "%2B")), None)?;
+            match state["state"].as_str() {
+                Some("success") => Ok(()),
+                Some("failed") => panic!("{dag} failed: {state}"),
+                other => Err(format!("it is {other:?}")),
+            }
+        });
+        run
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let answer = request(method, &format!("{}/api/v2/{path}", self.url), Some(&self.token), body, DEADLINE)?;
+        if answer.status < 300 { Ok(answer.json()) } else { Err(format!("{}: {}", answer.status, answer.body)) }
+    }
+}

@@ -1,0 +1,63 @@
+//! Looks at the engine and into the node, to judge what windtunnel did by other means than its own.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::outcome::Outcome;
+
+/// The label that kind puts on the containers of a cluster.
+pub(crate) const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// Runs the engine's command.
+pub(crate) fn docker(arguments: &[&str]) -> Outcome {
+    let mut command = assert_cmd::Command::new("docker");
+    command.args(arguments);
+    Outcome::of(command, format!("docker {}", shell_words::join(arguments)), Duration::from_mins(2))
+}
+
+/// The name of a cluster's only node.
+pub(crate) fn node(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
+/// Runs the node's own kubectl.
+pub(crate) fn kubectl(cluster: &str, arguments: &[&str]) -> Outcome {
+    let node = node(cluster);
+    let mut line = vec!["exec", &node, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+    line.extend(arguments);
+    docker(&line)
+}
+
+/// Objects of a kind in a namespace.
+pub(crate) fn objects(cluster: &str, namespace: &str, kind: &str) -> Vec<Value> {
+    let list = kubectl(cluster, &["get", kind, "--namespace", namespace, "--output", "json"]).succeeded().document();
+    list["items"].as_array().unwrap().clone()
+}
+
+/// The one pod of Airflow's that is not on its way out, if it is there.
+pub(crate) fn airflow_pod(cluster: &str, namespace: &str) -> Option<Value> {
+    objects(cluster, namespace, "pods").into_iter().find(|pod| {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"] == "airflow"
+            && pod["metadata"]["deletionTimestamp"].is_null()
+    })
+}
+
+/// Names and identities of the pods of a namespace, sorted.
+pub(crate) fn pod_identities(cluster: &str, namespace: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let pods = objects(cluster, namespace, "pods");
+    let mut pods: Vec<_> =
+        pods.iter().map(|pod| (text(&pod["metadata"]["name"]), text(&pod["metadata"]["uid"]))).collect();
+    pods.sort();
+    pods
+}
+
+/// The numbers of the revisions that Helm has stored in a namespace, sorted.
+pub(crate) fn helm_revisions(cluster: &str, namespace: &str) -> Vec<String> {
+    let secrets = objects(cluster, namespace, "secrets");
+    let helm = secrets.iter().filter(|secret| secret["type"] == "helm.sh/release.v1");
+    let mut names: Vec<_> = helm.map(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}

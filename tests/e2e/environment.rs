@@ -1,0 +1,82 @@
+//! One environment for one test: its place, its port, and its removal whatever happens.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::outcome::Outcome;
+use crate::place::Place;
+use crate::{artefacts, leftovers};
+
+/// Two clusters at once would make every wait a guess.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Removed with all its traces when dropped.
+pub(crate) struct Environment {
+    place: Place,
+    /// The port of its forward.
+    pub(crate) port: u16,
+    _lock: File,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Environment {
+    /// Takes a name, a port and the machine. No cluster is made.
+    pub(crate) fn claim(label: &str) -> Self {
+        // A failed test must not fail the others.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        bundle();
+        let (place, lock) = leftovers::claim(label);
+        Self { place, port: free_port(), _lock: lock, _turn: turn }
+    }
+
+    /// Runs `windtunnel up` with this environment's port and bundle and more arguments.
+    pub(crate) fn up(&self, more: &[&str]) -> Outcome {
+        let port = self.port.to_string();
+        let bundle = bundle();
+        let mut arguments = vec!["up", "--port", &port, "--bundle", bundle.to_str().unwrap()];
+        arguments.extend(more);
+        self.windtunnel(&arguments)
+    }
+}
+
+impl Deref for Environment {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            artefacts::keep_evidence(&self.place);
+        }
+        leftovers::remove(&self.place);
+    }
+}
+
+/// The bundle's folder.
+pub(crate) fn bundle() -> PathBuf {
+    let folder = std::env::var_os("WINDTUNNEL_E2E_BUNDLE").map(PathBuf::from);
+    let folder = folder
+        .expect("WINDTUNNEL_E2E_BUNDLE must name a bundle: make one with `scripts/images/build.sh --bundle FOLDER`");
+    assert!(
+        folder.join("bundle.json").exists(),
+        "WINDTUNNEL_E2E_BUNDLE={} has no bundle.json: make it with `scripts/images/build.sh --bundle {0}`",
+        folder.display()
+    );
+    // The folder of the commands is not the one of the test.
+    folder.canonicalize().unwrap()
+}
+
+/// A port that nobody listens on, outside the range that the kernel gives to outgoing connections.
+pub(crate) fn free_port() -> u16 {
+    let mut random = [0; 2];
+    getrandom::fill(&mut random).unwrap();
+    let begin = 20_000 + u16::from_le_bytes(random) % 10_000;
+    (begin..begin + 2_000).find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).unwrap()
+}

@@ -1,0 +1,110 @@
+//! Every command that README shows works as it is shown there.
+
+use std::path::Path;
+
+use crate::artefacts::say;
+use crate::environment::{Environment, bundle, free_port};
+
+/// How a command of README is exercised.
+enum Exercise {
+    /// Run as it is, in the environment of the main path.
+    Run,
+    /// Run with this behind it.
+    With(&'static str),
+    /// Not run by itself: where the tests do it, or why they do not.
+    Elsewhere(&'static str),
+}
+
+use Exercise::{Elsewhere, Run, With};
+
+/// The longest beginning that fits decides. A command that none fits fails the tests.
+const EXERCISES: [(&str, Exercise); 18] = [
+    ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
+    ("export KUBECONFIG=", Run),
+    ("helm list", Run),
+    ("kubectl get pods", Elsewhere("a program of the user's; helm takes the same kubeconfig")),
+    ("mkdir -p ~/", Run),
+    ("scripts/images/build.sh", With("--help")),
+    ("scripts/quickstart.sh", With("--help")),
+    ("scripts/test.sh", With("--help")),
+    ("windtunnel completions", Run),
+    ("windtunnel credentials", Run),
+    ("windtunnel down", With("--dry-run")),
+    ("windtunnel down --name", With("|| test $? = 10")),
+    ("windtunnel logs", Run),
+    ("windtunnel smoke", Elsewhere("main_path.rs")),
+    ("windtunnel status", Run),
+    ("windtunnel status --name", With("|| test $? = 10")),
+    ("windtunnel up", Run),
+    ("windtunnel up --", With("--dry-run")),
+];
+
+#[test]
+fn every_command_of_readme_is_exercised() {
+    let commands = blocks().concat();
+    assert!(!commands.is_empty(), "README shows no command");
+    let unknown: Vec<_> = commands.iter().filter(|command| exercise(command).is_none()).collect();
+    assert!(unknown.is_empty(), "say in tests/e2e/readme.rs how these are exercised: {unknown:#?}");
+}
+
+/// Writes the DAG that README shows into the environment's folder.
+pub(crate) fn write_dag(environment: &Environment) {
+    let commands = blocks().concat();
+    let writes = commands.iter().find(|command| command.starts_with("cat > dags/")).expect("README shows no DAG");
+    environment.shell(writes).succeeded();
+}
+
+/// Runs the commands in a healthy environment, those of one block in one shell. `task` is one that has a log.
+pub(crate) fn commands_work(environment: &Environment, task: &str) {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let bundle = bundle();
+    let replacements = [
+        ("hello/manual__2026-11-20T10:00:00+00:00/greet", task.to_owned()),
+        ("--name second", format!("--name {}-second", environment.name)),
+        ("7171", free_port().to_string()),
+        ("./mine.yaml", format!("{root}/profiles/lite.yaml")),
+        ("./bundle", bundle.display().to_string()),
+        ("scripts/", format!("{root}/scripts/")),
+    ];
+    for block in blocks() {
+        let mut script = vec![format!("PATH={}/bin:$PATH", bundle.display())];
+        for command in block {
+            let shown = replacements.iter().fold(command.clone(), |shown, (old, new)| shown.replace(old, new));
+            match exercise(&command) {
+                Some(Run) => script.push(shown),
+                Some(With(more)) => script.push(format!("{shown} {more}")),
+                Some(Elsewhere(why)) => say(&format!("  not run: {}: {why}", shown.lines().next().unwrap_or_default())),
+                None => panic!("`{command}` is not known to tests/e2e/readme.rs"),
+            }
+        }
+        environment.shell(&script.join("\n")).succeeded();
+    }
+}
+
+fn exercise(command: &str) -> Option<&'static Exercise> {
+    let fitting = EXERCISES.iter().filter(|(beginning, _)| command.starts_with(beginning));
+    fitting.max_by_key(|(beginning, _)| beginning.len()).map(|(_, exercise)| exercise)
+}
+
+/// The commands of each block, without comments. A command has more than one line where it goes on with `\` or a here-document.
+fn blocks() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let text = text.replace("\\\n", " ");
+    let mut lines = text.lines();
+    let mut blocks = Vec::new();
+    while lines.any(|line| ["```sh", "```text"].contains(&line)) {
+        let mut commands = Vec::new();
+        while let Some(line) = lines.next().filter(|line| *line != "```") {
+            let mut command = line.split_once(" #").map_or(line, |(command, _)| command).trim().to_owned();
+            if let Some((_, end)) = line.split_once("<< ") {
+                let document: Vec<_> = lines.by_ref().take_while(|line| *line != end.trim_matches('\'')).collect();
+                command = [command.as_str(), &document.join("\n"), end.trim_matches('\'')].join("\n");
+            }
+            if !command.is_empty() {
+                commands.push(command);
+            }
+        }
+        blocks.push(commands);
+    }
+    blocks
+}
