@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::forward::Route;
 use crate::plan::Wishes;
 use crate::ui::{Color, Format, Level, Manner};
 
@@ -215,7 +216,28 @@ pub enum ForwardCommand {
         /// Leave the terminal's session and say on stdout when it listens: what `start` runs.
         #[arg(long, hide = true)]
         detached: bool,
+        /// Take this route only, for tests and measurements.
+        #[arg(long, hide = true, env = "WINDTUNNEL_FORWARD_ROUTE", hide_env = true)]
+        route: Option<ForwardRoute>,
     },
+}
+
+/// A route of the forward.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ForwardRoute {
+    /// Through the API server.
+    Api,
+    /// Straight to the node.
+    Direct,
+}
+
+impl From<ForwardRoute> for Route {
+    fn from(route: ForwardRoute) -> Self {
+        match route {
+            ForwardRoute::Api => Self::ApiServer,
+            ForwardRoute::Direct => Self::Direct,
+        }
+    }
 }
 
 /// The completion script of a shell.

@@ -2,10 +2,10 @@
 //!
 //! Everything that can fail returns [`Failure`]. It is rendered in one place, [`crate::ui`], as text or as JSON.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What went wrong, as far as a script needs to know. Each kind is one documented exit code.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Looked at, and not well: `status`, `smoke` or the web check found something unhealthy. Exit code 1.
@@ -103,6 +103,20 @@ impl Failure {
         self
     }
 
+    /// Makes the commands in the hints work for an environment that has not the default name.
+    #[must_use]
+    pub fn for_environment(mut self, name: &str) -> Self {
+        let option = format!(" --name {name}");
+        for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--name")) {
+            let mut pieces: Vec<String> = hint.split('`').map(str::to_owned).collect();
+            // Between backticks stand commands: every second piece.
+            let commands = pieces.iter_mut().skip(1).step_by(2).filter(|command| command.starts_with("windtunnel "));
+            commands.for_each(|command| command.push_str(&option));
+            *hint = pieces.join("`");
+        }
+        self
+    }
+
     /// Names the cause for scripts.
     #[must_use]
     pub fn code(mut self, code: &'static str) -> Self {
@@ -177,6 +191,14 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), kinds.len());
         assert!(!codes.contains(&0));
+    }
+
+    #[test]
+    fn hints_for_another_environment_name_it() {
+        let failure =
+            Failure::usage("x").hint("see `windtunnel status`, then `docker ps`").hint("`windtunnel up --name NAME`");
+        let hints = failure.for_environment("two").hints;
+        assert_eq!(hints, ["see `windtunnel status --name two`, then `docker ps`", "`windtunnel up --name NAME`"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use clap::Parser;
 use windtunnel::cli::{Cli, Command, completions};
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
+use windtunnel::plan::DEFAULT_NAME;
 use windtunnel::state::Paths;
 use windtunnel::surroundings::Surroundings;
 use windtunnel::ui::Ui;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let name = &cli.global.name;
+            let failure = if name == DEFAULT_NAME { failure } else { failure.for_environment(name) };
             ui.failure(&failure);
             ExitCode::from(failure.kind.exit_code())
         }

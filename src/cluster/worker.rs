@@ -136,8 +136,13 @@ pub async fn delete_workers(cluster: &Cluster, namespace: &str, dag_id: &str) ->
 ///
 /// # Errors
 /// The pod is gone, has not begun, or the API server does not answer.
-pub async fn worker_output(cluster: &Cluster, namespace: &str, pod: &str, lines: i64) -> Result<Vec<String>, Failure> {
-    let parameters = LogParams { tail_lines: Some(lines), ..LogParams::default() };
+pub async fn worker_output(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    lines: usize,
+) -> Result<Vec<String>, Failure> {
+    let parameters = LogParams { tail_lines: Some(i64::try_from(lines).unwrap_or(i64::MAX)), ..LogParams::default() };
     let text = pods(cluster, namespace)
         .logs(pod, &parameters)
         .await

@@ -20,7 +20,7 @@ struct Login<'a> {
 ///
 /// # Errors
 /// No environment of this name, or its files are missing or damaged.
-pub fn credentials(ui: &Ui, surroundings: &Surroundings, name: &str) -> Result<(), Failure> {
+pub fn credentials(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
     let credentials = read(&paths, name)?;
@@ -38,6 +38,6 @@ pub(super) fn read(paths: &EnvironmentPaths, name: &str) -> Result<Credentials, 
     read_json(&paths.credentials())?.ok_or_else(|| {
         Failure::new(Kind::NoEnvironment, format!("the credentials of environment `{name}` are not on this machine"))
             .evidence(format!("{} is not there", paths.credentials().display()))
-            .hint(format!("to have them made or taken from the cluster: `windtunnel up --name {name}`"))
+            .hint("to have them made or taken from the cluster: `windtunnel up`")
     })
 }

@@ -1,11 +1,11 @@
 //! `windtunnel logs`: a component's log, the forward's, or one task's.
 
-use crate::airflow;
+use crate::airflow::{Client, task_log};
 use crate::cli::LogsArgs;
 use crate::cluster::{Cluster, logs};
 use crate::error::{During, Failure, Kind};
 use crate::stacks;
-use crate::state::{self, Credentials, Record};
+use crate::state::{Record, USER};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -17,10 +17,9 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
     if let Some(task) = &arguments.task {
-        let credentials: Credentials = state::read_json(&paths.credentials())?.ok_or_else(|| {
-            Failure::new(Kind::NoEnvironment, format!("the environment `{name}` is not installed yet"))
-        })?;
-        ui.data(&airflow::task_log(record.port, &credentials, task).await?);
+        let credentials = super::credentials::read(&paths, name)?;
+        let client = Client::new(record.port).sign_in(USER, &credentials.admin_password).await?;
+        ui.data(&task_log(&client, task).await?);
         return Ok(());
     }
     if arguments.component == "forward" {

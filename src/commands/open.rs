@@ -11,11 +11,11 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// No environment of this name, or Airflow does not answer at its address.
-pub async fn open(ui: &Ui, surroundings: &Surroundings, name: &str) -> Result<(), Failure> {
+pub async fn open(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let record = Record::require(&surroundings.paths.environment(name), name)?;
     health::look(&Client::new(record.port))
         .await
-        .map_err(|failure| failure.hint(format!("to make it answer: `windtunnel forward start --name {name}`")))?;
+        .map_err(|failure| failure.hint("to make it answer: `windtunnel forward start`"))?;
     let url = plan::url(record.port);
     let opened = open::that_detached(&url);
     if ui.is_json() {

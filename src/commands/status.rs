@@ -98,9 +98,9 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" {
-        match airflow::health::look(record.port).await {
+        match airflow::health::look(&airflow::Client::new(record.port)).await {
             Ok(seen) => {
-                problems.extend(seen.problem());
+                problems.extend(seen.complaints());
                 health = Some(seen);
             }
             Err(failure) => problems.push(failure.message),
@@ -141,6 +141,9 @@ fn render(status: &Status) -> String {
         None => format!("{:12} not running", "forward"),
     });
     if let Some(health) = &status.health {
+        let complaints = health.complaints();
+        let parts = health.parts().map(|(name, _)| name).join(", ");
+        let health = if complaints.is_empty() { format!("{parts} healthy") } else { complaints.join("; ") };
         lines.push(format!("{:12} {health}", "health"));
     }
     lines.push(format!("{:12} {}", "URL", status.url));

@@ -1,5 +1,7 @@
 //! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::announce;
@@ -14,6 +16,9 @@ use crate::steps::prerequisites::Prerequisites;
 use crate::steps::{self, Context};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
+
+/// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
+const WEB_PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brings the environment up.
 ///
@@ -55,17 +60,16 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     steps::install::ensure(context, &ready, &cluster, &release).await?;
     steps::wait_for_pods::ensure(context, &cluster, &release).await?;
     steps::forward::ensure(context, &record, &release).await?;
-    steps::check_web::ensure(plan.port, &plan.name, ui).await?;
+    steps::check_web::check(plan.port, WEB_PATIENCE, ui).await?;
     if arguments.smoke {
-        steps::smoke::run(&steps::smoke::Inputs {
+        let inputs = steps::smoke::Inputs {
             port: plan.port,
             credentials: &credentials,
             folder: &paths.smoke_dags(),
             cluster: &cluster,
             namespace: &plan.namespace,
-            ui,
-        })
-        .await?;
+        };
+        steps::smoke::run(&inputs, ui).await?;
     }
     announce::ready(context);
     Ok(())

@@ -47,6 +47,24 @@ impl Lock {
         Ok(Some(Self { _file: file }))
     }
 
+    /// Whether somebody holds the lock. Changes nothing.
+    ///
+    /// # Errors
+    /// The file is there and cannot be opened or locked.
+    pub fn is_held(path: &Path) -> Result<bool, Failure> {
+        let doing = || format!("cannot look at {}", path.display());
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error).during(Kind::Usage, doing()),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error).during(Kind::Usage, doing()),
+        }
+    }
+
     /// Waits until nobody holds the lock. Blocks: for a thread of its own.
     ///
     /// # Errors
@@ -74,10 +92,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let first = Lock::take(&path).unwrap();
+        assert!(Lock::is_held(&path).unwrap());
         let failure = Lock::take(&path).unwrap_err();
         assert_eq!(failure.kind, Kind::Locked);
         assert!(failure.evidence[0].contains(&std::process::id().to_string()));
         drop(first);
+        assert!(!Lock::is_held(&path).unwrap());
         Lock::take(&path).unwrap();
     }
 }

@@ -11,7 +11,7 @@ mod record;
 
 pub use credentials::{Credentials, USER};
 pub use file::{read_json, write_json, write_private};
-pub use forward::ForwardStatus;
-pub use lock::Lock;
+pub use forward::{ForwardRoute, ForwardSettings, ForwardState, ForwardStatus};
+pub use lock::{Lock, holder as lock_holder};
 pub use paths::{EnvironmentPaths, Paths};
 pub use record::{FORMAT, Record, RecordedImage};

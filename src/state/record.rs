@@ -70,10 +70,8 @@ impl Record {
     /// As [`Record::load`]; no environment where there is none.
     pub fn require(paths: &EnvironmentPaths, name: &str) -> Result<Self, Failure> {
         Self::load(paths)?.ok_or_else(|| {
-            Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`")).hint(format!(
-                "to make it: `windtunnel up{}`",
-                if name == crate::plan::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
-            ))
+            Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`"))
+                .hint("to make it: `windtunnel up`")
         })
     }
 

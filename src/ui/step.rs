@@ -11,7 +11,7 @@ use super::{Level, Ui};
 /// Where the marks stand: the longest title, and two spaces.
 const TITLE_WIDTH: usize = 30;
 /// Where the times stand, unless a detail is longer.
-const DETAIL_WIDTH: usize = 73;
+const DETAIL_WIDTH: usize = 58;
 
 /// A step that has begun. Dropped without [`Step::done`], as an early `?` does, the line ends with ✗.
 #[must_use = "a step ends when it is dropped"]

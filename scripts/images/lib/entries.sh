@@ -16,13 +16,15 @@ tool_entry() {
   entry "$1" "bin/$1" --arg role tool --arg reference "$3" --arg name "$1" --arg version "$2"
 }
 
-# image_entry STAGE ROLE VERSION REFERENCE: saves the image from the engine too
+# image_entry STAGE ROLE VERSION REFERENCE: saves the image from the engine too, and removes the one of the build before
 image_entry() {
-  local platform id
+  local platform id former
+  former=$(jq -r .image_id "$output/$1.json" 2> /dev/null || true)
   docker save -o "$output/bundle/$1.tar.new" "$4"
   chmod 644 "$output/bundle/$1.tar.new"
   from_new "$output/bundle/$1.tar"
   platform=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$4")
   id=$(docker image inspect --format '{{.Id}}' "$4")
   entry "$1" "$1.tar" --arg role "$2" --arg reference "$4" --arg version "$3" --arg platform "$platform" --arg image_id "$id"
+  if [ -n "$former" ] && [ "$former" != "$id" ]; then docker rmi "$former" || true; fi # it may be in use, or gone
 }

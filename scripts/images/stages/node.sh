@@ -5,7 +5,7 @@ after=(kubernetes components)
 results=("$output/bundle/node.tar" "$output/node.json")
 
 build() {
-  local image=$prefix/node:v$KUBERNETES
+  local image=$prefix/node:v$KUBERNETES bare=$prefix/node:bare preloaded
   . "$images/lib/image.sh"
   . "$images/lib/entries.sh"
   export KUBERNETES PAUSE_TAG ETCD_TAG COREDNS_TAG
@@ -13,8 +13,10 @@ build() {
   import_program "$prefix/etcd:$ETCD_TAG" "$output/bin/etcd"
   import_program "$prefix/coredns:$COREDNS_TAG" "$output/bin/coredns"
   import_program "$prefix/pause:$PAUSE_TAG" "$output/bin/pause"
-  make_image "$prefix/node:bare" node "$DEBIAN"
-  preload "$prefix/node:bare" "$image" "$prefix/"{"kubernetes:v$KUBERNETES","etcd:$ETCD_TAG","coredns:$COREDNS_TAG","pause:$PAUSE_TAG"}
+  make_image "$bare" node "$DEBIAN"
+  preloaded=("$prefix/"{"kubernetes:v$KUBERNETES","etcd:$ETCD_TAG","coredns:$COREDNS_TAG","pause:$PAUSE_TAG"})
+  preload "$bare" "$image" "${preloaded[@]}"
+  docker rmi "$bare" "${preloaded[@]}" # the node has all that it needs of them
   image_entry node node "$KUBERNETES" "$image"
 }
 
@@ -32,6 +34,8 @@ preload() {
   docker kill --signal TERM "$container" # and containerd closes its database
   docker wait "$container"
   docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' "$container" "$image"
+  docker rm --volumes "$container"
+  trap - EXIT
 }
 
 wait_for_containerd() {

@@ -1,1 +1,273 @@
-//! Placeholder head.
+//! The forward: 127.0.0.1 to one Service, for as long as the environment exists.
+//!
+//! [`observe`] watches what the Service leads to, [`direct`] proves the way straight to the node, [`pool`] keeps tunnels
+//! through the API server open; each [`connection`] takes the better way that works. [`supervise`] starts, stops and asks
+//! the background process, whose inside is [`process`].
+
+mod backends;
+mod carry;
+mod connection;
+mod direct;
+mod observe;
+mod pool;
+mod port;
+pub mod process;
+mod spdy;
+mod splice;
+pub mod supervise;
+mod tunnel;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep, timeout};
+
+use crate::state::{EnvironmentPaths, ForwardRoute, ForwardSettings, Record};
+use backends::Backends;
+use connection::Shared;
+use direct::Direct;
+use pool::Pool;
+pub use port::{port_holder, port_is_free};
+
+/// How long open connections may go on after the forward was told to stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often the count of connections is told, if it changed.
+const COUNT: Duration = Duration::from_secs(10);
+/// The pause after a connection could not be accepted: most likely no file descriptor is left.
+const NOT_ACCEPTED: Duration = Duration::from_millis(200);
+
+/// What is forwarded: one port of one Service.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The environment's private kubeconfig. When it is gone, so is the environment.
+    pub kubeconfig: PathBuf,
+    /// The kubeconfig context.
+    pub context: String,
+    /// The Service's namespace.
+    pub namespace: String,
+    /// The Service's name.
+    pub service: String,
+    /// The Service's port.
+    pub service_port: u16,
+}
+
+impl Target {
+    /// The web Service of an environment.
+    #[must_use]
+    pub fn new(paths: &EnvironmentPaths, settings: &ForwardSettings) -> Self {
+        Self {
+            kubeconfig: paths.kubeconfig(),
+            context: settings.context.clone(),
+            namespace: settings.namespace.clone(),
+            service: settings.service.clone(),
+            service_port: settings.service_port,
+        }
+    }
+}
+
+/// The settings that an environment wants its forward to have.
+#[must_use]
+pub fn settings(record: &Record) -> ForwardSettings {
+    ForwardSettings {
+        port: record.port,
+        context: record.context.clone(),
+        namespace: record.namespace.clone(),
+        service: format!("{}-web", record.name),
+        service_port: 8080,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// One of the two routes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// Through the API server's port-forward.
+    ApiServer,
+    /// Straight to the node.
+    Direct,
+}
+
+/// How the forward is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Condition {
+    /// The route of the next connection; none while no pod is ready.
+    pub route: Option<ForwardRoute>,
+    /// What is wrong right now, in one line.
+    pub trouble: Option<String>,
+    /// Why the last connection that could not be served was closed.
+    pub last_error: Option<String>,
+    /// Connections accepted so far.
+    pub connections: u64,
+}
+
+/// What a running forward tells.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Something happened: a line for the log.
+    Line(String),
+    /// The condition changed.
+    Condition(Condition),
+}
+
+/// Why the forward ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The private kubeconfig is gone.
+    EnvironmentGone,
+}
+
+/// Serves every connection to `listener` until `stop` is done or the environment is gone.
+pub async fn serve(
+    listener: TcpListener,
+    target: Target,
+    only: Option<Route>,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(News),
+) -> Ended {
+    let (backends_sender, mut backends) = watch::channel(Backends::default());
+    let (direct_sender, mut direct) = watch::channel(Direct::default());
+    let shared = Arc::new(Shared {
+        pool: Pool::new(target.namespace.clone()),
+        target: target.clone(),
+        only,
+        backends: backends.clone(),
+        direct: direct.clone(),
+        direct_failed: Notify::new(),
+    });
+    let mut background = JoinSet::new();
+    keep_routes(&mut background, &shared, direct_sender);
+    let mut observing = std::pin::pin!(observe::observe(&target, &backends_sender));
+    let mut stop = std::pin::pin!(stop);
+    let mut clients = JoinSet::new();
+    let mut count = interval(COUNT);
+    let (mut now, mut told) = (Condition::default(), Condition::default());
+    let ended = loop {
+        tokio::select! {
+            () = &mut stop => break Ended::Stopped,
+            () = &mut observing => break Ended::EnvironmentGone,
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    now.connections += 1;
+                    let shared = Arc::clone(&shared);
+                    clients.spawn(async move { connection::serve(client, &shared).await });
+                    continue;
+                }
+                Err(error) => {
+                    tell(News::Line(format!("a connection could not be accepted: {error}")));
+                    sleep(NOT_ACCEPTED).await;
+                }
+            },
+            Some(served) = clients.join_next() => match served {
+                Ok(Err(reason)) => now.last_error = Some(reason),
+                _ => continue,
+            },
+            Ok(()) = backends.changed() => {}
+            Ok(()) = direct.changed() => {}
+            _ = count.tick() => {}
+        }
+        now.route = route(&backends.borrow_and_update(), &direct.borrow_and_update(), only);
+        now.trouble = trouble(&backends.borrow(), &direct.borrow(), &target.service, only);
+        for line in changes(&told, &now, direct.borrow().obstacle.as_deref()) {
+            tell(News::Line(line));
+        }
+        if told != now {
+            told.clone_from(&now);
+            tell(News::Condition(now.clone()));
+        }
+    };
+    drop(listener);
+    // What is left after this is cut off when the set is dropped.
+    let _ = timeout(FAREWELL, async { while clients.join_next().await.is_some() {} }).await;
+    ended
+}
+
+fn keep_routes(background: &mut JoinSet<()>, shared: &Arc<Shared>, sender: watch::Sender<Direct>) {
+    if shared.only == Some(Route::ApiServer) {
+        sender.send_replace(Direct { address: None, obstacle: Some("not wanted".to_owned()) });
+    }
+    let keeper = Arc::clone(shared);
+    background.spawn(async move {
+        if keeper.only == Some(Route::ApiServer) {
+            // Held, because the others take a closed channel for the end.
+            sender.closed().await;
+        } else {
+            direct::keep(keeper.backends.clone(), sender, &keeper.direct_failed).await;
+        }
+    });
+    if shared.only != Some(Route::Direct) {
+        let keeper = Arc::clone(shared);
+        background.spawn(async move { keeper.pool.keep(keeper.backends.clone(), keeper.direct.clone()).await });
+    }
+}
+
+/// The route that the next connection will take.
+fn route(backends: &Backends, direct: &Direct, only: Option<Route>) -> Option<ForwardRoute> {
+    if !backends.ready() {
+        return None;
+    }
+    match (only, direct.address) {
+        (Some(Route::ApiServer), _) => Some(ForwardRoute::ApiServer),
+        (_, Some(address)) => Some(ForwardRoute::Direct { address }),
+        (Some(Route::Direct), None) => None,
+        (None, None) => direct.unusable().then_some(ForwardRoute::ApiServer),
+    }
+}
+
+fn trouble(backends: &Backends, direct: &Direct, service: &str, only: Option<Route>) -> Option<String> {
+    if !backends.ready() {
+        return Some(backends.missing(service));
+    }
+    direct.obstacle.clone().filter(|_| only == Some(Route::Direct))
+}
+
+/// One line for each thing that is now otherwise.
+fn changes(before: &Condition, now: &Condition, obstacle: Option<&str>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if before.trouble != now.trouble {
+        lines.extend(now.trouble.clone());
+    }
+    if before.route != now.route {
+        lines.extend(now.route.map(|route| match route {
+            ForwardRoute::Direct { address } => format!("route: straight to the node, {address}"),
+            ForwardRoute::ApiServer => {
+                format!("route: through the API server ({})", obstacle.unwrap_or("the only one"))
+            }
+        }));
+    }
+    if before.last_error != now.last_error {
+        lines.extend(now.last_error.clone());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn direct(address: Option<&str>, obstacle: Option<&str>) -> Direct {
+        Direct { address: address.map(|text| text.parse().unwrap()), obstacle: obstacle.map(str::to_owned) }
+    }
+
+    #[test]
+    fn without_a_ready_pod_there_is_no_route() {
+        assert_eq!(route(&Backends::default(), &direct(Some("172.18.0.2:30080"), None), None), None);
+        let trouble = trouble(&Backends::default(), &Direct::default(), "web", None);
+        assert_eq!(trouble.unwrap(), "the API server has not answered yet");
+    }
+
+    #[test]
+    fn every_change_is_one_line() {
+        let calm = Condition::default();
+        let waiting = Condition { trouble: Some("no pod of service web is ready".to_owned()), ..calm.clone() };
+        assert_eq!(changes(&calm, &waiting, None), ["no pod of service web is ready"]);
+        assert!(changes(&waiting, &waiting, None).is_empty());
+        let served = Condition { route: Some(ForwardRoute::ApiServer), connections: 7, ..calm };
+        assert_eq!(changes(&waiting, &served, Some("refused")), ["route: through the API server (refused)"]);
+    }
+}

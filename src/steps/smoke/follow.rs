@@ -62,7 +62,11 @@ impl Run<'_> {
     }
 
     async fn see(&self, moments: &mut Moments, worker: &Worker, step: &Step<'_>) -> Result<(), Failure> {
+        let known = moments.phase.as_ref() == Some(&worker.phase);
         moments.saw(worker, Instant::now());
+        if known {
+            return Ok(());
+        }
         let pod = &worker.pod;
         let state = match &worker.phase {
             Phase::Pending { reason: Some(reason), is_final: true } => {
@@ -100,19 +104,26 @@ impl Run<'_> {
             }
             _ => (Kind::Unhealthy, "task_failed", format!("the task `{TASK}` ended as {}", moments.state())),
         };
-        let mut failure = Failure::new(kind, message)
+        let log = self.log_tail().await;
+        // The first line names the log's file. Without more, the task never began, and only the pod can tell why.
+        let output = match pod {
+            Some(pod) if log.len() <= 1 => self.pod_output(pod).await,
+            _ => Vec::new(),
+        };
+        Failure::new(kind, message)
             .code(code)
             .evidence_lines(moments.pending_reason.clone())
-            .evidence_lines(self.log_tail().await);
-        if let Some(pod) = pod {
-            failure =
-                match worker_output(self.inputs.cluster, self.inputs.namespace, pod, TAIL.cast_signed() as i64).await {
-                    Ok(lines) if lines.is_empty() => failure,
-                    Ok(lines) => failure.evidence(format!("output of pod `{pod}`:")).evidence_lines(lines),
-                    Err(unread) => failure.evidence(unread.message),
-                };
+            .evidence_lines(log)
+            .evidence_lines(output)
+            .hint("to see what the executor made of it: `windtunnel logs scheduler`")
+    }
+
+    /// What the worker pod itself said last, or why that cannot be read.
+    async fn pod_output(&self, pod: &str) -> Vec<String> {
+        match worker_output(self.inputs.cluster, self.inputs.namespace, pod, TAIL).await {
+            Ok(lines) => std::iter::once(format!("output of pod `{pod}`:")).chain(lines).collect(),
+            Err(failure) => vec![failure.message],
         }
-        failure.hint("to see what the executor made of it: `windtunnel logs scheduler`")
     }
 
     async fn late(&self, part: Part, moments: &Moments, watch_error: Option<Failure>) -> Failure {

@@ -155,3 +155,32 @@ async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::airflow::scripted::{Script, serve};
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_imported_is_a_verdict_with_the_traceback() {
+        let errors = r#"{"import_errors":[
+            {"filename":"windtunnel_smoke_ffffffff.py","bundle_name":"windtunnel","stack_trace":"of an earlier one"},
+            {"filename":"windtunnel_smoke_00112233.py","bundle_name":"windtunnel","stack_trace":"Traceback:\n  ModuleNotFoundError: x\n"}
+        ]}"#;
+        let (port, _) = serve([Script::json(404, r#"{"detail":"not found"}"#), Script::json(200, errors)]).await;
+        let client = Client::new(port);
+        let failure =
+            await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py").await.unwrap_err();
+        assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some("dag_import_error")));
+        assert_eq!(failure.evidence, ["Traceback:", "  ModuleNotFoundError: x"]);
+    }
+
+    #[tokio::test]
+    async fn without_a_scheduler_nothing_is_begun() {
+        let health = r#"{"metadatabase":{"status":"healthy"},"scheduler":{"status":"unhealthy","latest_scheduler_heartbeat":"2026-11-22T21:57:36+00:00"},"triggerer":{"status":null},"dag_processor":{"status":"healthy"}}"#;
+        let (port, _) = serve([Script::json(200, health)]).await;
+        let failure = require_scheduling(&Client::new(port)).await.unwrap_err();
+        assert_eq!(failure.message, "the scheduler is not healthy: no DAG would run");
+        assert_eq!(failure.evidence[0], "scheduler: unhealthy, last heartbeat 2026-11-22T21:57:36Z");
+    }
+}

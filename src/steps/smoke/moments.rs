@@ -17,6 +17,8 @@ pub(super) struct Moments {
     pub(super) success: Option<Instant>,
     /// When the pod was deleted.
     pub(super) gone: Option<Instant>,
+    /// How far the pod was when last seen.
+    pub(super) phase: Option<Phase>,
     /// Why the pod does not run yet, as last said.
     pub(super) pending_reason: Option<String>,
     /// The task's state, as last said.
@@ -62,6 +64,7 @@ impl Moments {
     /// Takes in what happened to the pod. A moment that was missed is that of the next one.
     pub(super) fn saw(&mut self, worker: &Worker, now: Instant) {
         self.pod = Some(worker.pod.clone());
+        self.phase = Some(worker.phase.clone());
         self.pod_seen.get_or_insert(now);
         match &worker.phase {
             Phase::Pending { reason, .. } => self.pending_reason.clone_from(reason),
