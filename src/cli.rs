@@ -149,7 +149,7 @@ pub struct UpArgs {
     /// Use the namespace even if somebody else made it and it holds something.
     #[arg(long)]
     pub adopt_namespace: bool,
-    /// Wait at most this many seconds for the pods.
+    /// Wait at most this many seconds for the pods, and then for Airflow to call itself healthy.
     #[arg(long, value_name = "SECONDS", env = "WINDTUNNEL_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// Print what would be done, and do nothing.
