@@ -82,7 +82,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
                 problems.extend(seen.problem());
                 survey = Some(seen);
             }
-            Err(failure) => problems.push(failure.message),
+            Err(failure) => problems.push(in_a_line(failure)),
         }
         if survey.is_some() && release.is_none() {
             problems.push("Airflow is not installed".to_owned());
@@ -127,6 +127,11 @@ async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<
     let (revision, survey) =
         tokio::join!(cluster.release(&record.namespace, &record.name), cluster.survey(&record.namespace, &workloads));
     Ok((revision?.map(|revision| format!("{} {}", revision.number, revision.status)), survey?))
+}
+
+/// A failure as one problem among others: what happened, and the nearest reason.
+fn in_a_line(failure: Failure) -> String {
+    std::iter::once(failure.message).chain(failure.evidence.into_iter().take(1)).collect::<Vec<_>>().join(": ")
 }
 
 fn render(status: &Status) -> String {
