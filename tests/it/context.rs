@@ -166,7 +166,8 @@ impl TestContext {
             (r"(?m) +\d+\.\d+s$", ""),
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
-            (r"\bprocess \d+", "process [ID]"),
+            (r"\b(process|pid) \d+", "$1 [ID]"),
+            (r#""process": \d+"#, r#""process": [ID]"#),
             (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "[TIME]"),
         ] {
             settings.add_filter(pattern, stand_in);

@@ -103,26 +103,30 @@ fn airflow(release: &str) -> Vec<Value> {
     let selector = selector(release, "airflow");
     let template = json!({"metadata": {"labels": labels}, "spec": {"containers": []}});
     let spec = json!({"replicas": 1, "selector": selector, "template": template});
-    let owner = |kind: &str, name: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "0", "controller": true}]);
+    let revision = json!({"deployment.kubernetes.io/revision": "1"});
     vec![
         json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": labels}, "spec": spec,
-            "status": status,
+            "apiVersion": "apps/v1", "kind": "Deployment", "spec": spec, "status": status,
+            "metadata": {"name": name, "uid": name, "labels": labels, "annotations": revision},
         }),
         json!({
             "apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": spec, "status": status,
-            "metadata": {"name": set, "labels": labels, "ownerReferences": owner("Deployment", &name)},
+            "metadata": {
+                "name": set, "uid": set, "labels": labels, "annotations": revision,
+                "ownerReferences": owned_by("Deployment", &name),
+            },
         }),
-        pod(&airflow_pod(release), &labels, &owner("ReplicaSet", &set), &containers),
+        pod(&airflow_pod(release), &labels, &owned_by("ReplicaSet", &set), &containers),
     ]
 }
 
 fn database(release: &str) -> Vec<Value> {
     let (name, labels) = (format!("{release}-database"), labels(release, "database"));
-    let owner = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name, "uid": "0", "controller": true}]);
+    let mut of_pod = labels.clone();
+    of_pod["controller-revision-hash"] = "1".into();
     vec![
         json!({
-            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "labels": labels},
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "uid": name, "labels": labels},
             "spec": {
                 "replicas": 1, "serviceName": name, "selector": selector(release, "database"),
                 "template": {"metadata": {"labels": labels}, "spec": {"containers": []}},
@@ -132,7 +136,7 @@ fn database(release: &str) -> Vec<Value> {
                 "availableReplicas": 1, "currentRevision": "1", "updateRevision": "1",
             },
         }),
-        pod(&format!("{name}-0"), &labels, &owner, &["database"]),
+        pod(&format!("{name}-0"), &of_pod, &owned_by("StatefulSet", &name), &["database"]),
         json!({
             "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{name}-0"), "labels": labels},
             "spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"},
@@ -157,9 +161,14 @@ fn web(release: &str) -> Vec<Value> {
     ]
 }
 
+/// The uid of an owner is its name.
+fn owned_by(kind: &str, name: &str) -> Value {
+    json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": name, "controller": true}])
+}
+
 fn pod(name: &str, labels: &Value, owners: &Value, containers: &[&str]) -> Value {
     let image = "windtunnel.local/image:1";
-    let spec: Vec<Value> = containers.iter().map(|name| json!({"name": name, "image": image})).collect();
+    let spec: Vec<Value> = containers.iter().map(|name| json!({"name": name, "image": image, "readinessProbe": {"periodSeconds": 5}})).collect();
     let status = |name: &&str| {
         json!({
             "name": name, "image": image, "imageID": "", "ready": true, "started": true, "restartCount": 0,

@@ -51,9 +51,8 @@ fn the_cluster_is_gone() {
     context.up();
     std::fs::remove_file(context.path("tools/node")).unwrap();
     let run = assert_run!(context, &["status", "-o", "json"]);
-    // The document comes first, then why the exit code is not 0.
-    let documents = serde_json::Deserializer::from_str(&run.stdout).into_iter::<Value>();
-    assert!(documents.collect::<Result<Vec<_>, _>>().is_ok());
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["healthy"], false);
 }
 
 #[test]
@@ -70,7 +69,9 @@ fn the_forward_is_stopped_and_started() {
     assert_run!(context, &["forward", "stop"]);
     assert_run!(context, &["forward", "status"]);
     assert_run!(context, &["status"]);
-    assert_run!(context, &["forward", "start"]);
+    // Which route it takes is not known yet.
+    let run = context.run(&["forward", "start"]);
+    assert!(run.code == 0 && run.stdout.starts_with("forward: running"), "{run}");
     let run = context.run(&["status"]);
     assert_eq!(run.code, 0, "{run}");
 }
