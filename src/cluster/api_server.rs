@@ -26,7 +26,7 @@ impl Cluster {
             if started.elapsed() > deadline {
                 return Err(Failure::new(
                     Kind::Timeout,
-                    format!("the API server at {} does not answer", self.config.cluster_url),
+                    format!("the API server at {} does not answer", self.address()),
                 )
                 .evidence_lines(error)
                 .hint("see whether the node runs: `docker ps --all`"));

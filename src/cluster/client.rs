@@ -41,6 +41,11 @@ impl Cluster {
         Ok(Self { client, config })
     }
 
+    /// Where the API server is.
+    pub(super) fn address(&self) -> String {
+        self.config.cluster_url.to_string()
+    }
+
     /// The same cluster, certificates and user, but spoken to at another address of its API server.
     pub(super) fn at(&self, address: SocketAddr) -> Result<Self, Failure> {
         let doing = || format!("cannot speak to the API server at {address}");

@@ -1,1 +1,215 @@
-//! Placeholder head.
+//! The log of a workload's container: the end of one run for a verdict, or line by line for a person, across restarts and replaced pods.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::{ListParams, LogParams};
+use kube::runtime::reflector::store;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use tokio::time::timeout;
+
+use super::Cluster;
+use super::observe::Pause;
+use super::verdict::{LogSource, containers};
+use super::workload::{Workload, WorkloadKind};
+use crate::error::{During, Failure, Kind};
+
+/// How long a verdict waits for the log that proves it.
+const TAIL_PATIENCE: Duration = Duration::from_secs(3);
+/// After the end of a stream: how long the kubelet may take to say that the container has ended.
+const END_PATIENCE: Duration = Duration::from_secs(3);
+/// Failures in a row, of the watch or of the streams, until following is given up; at half a second each.
+const FAILURES: u32 = 60;
+
+/// Whose log is wanted, and how much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The workload; its newest pod is taken.
+    pub workload: &'a Workload,
+    /// The container, also one that runs before the others.
+    pub container: &'a str,
+    /// How many lines from the end.
+    pub tail: u32,
+    /// Go on as lines come, also with the next run and the next pod, until the future is dropped.
+    pub follow: bool,
+}
+
+/// One run of the container.
+struct Run {
+    pod: String,
+    /// The pod's identity and the run's number: the same run is not shown twice.
+    identity: (String, i32),
+    /// It has ended and waits for its next run.
+    previous: bool,
+    running: bool,
+}
+
+/// Hands each line of the log to `on_line`. While a container waits in a crash loop the log is that of its last run.
+///
+/// # Errors
+/// There is no such workload, pod or container, it has not started yet (unless followed), or the API server does not answer.
+pub async fn stream(
+    cluster: &Cluster,
+    namespace: &str,
+    wanted: Wanted<'_>,
+    mut on_line: impl FnMut(&str),
+) -> Result<(), Failure> {
+    let labels = labels(cluster, namespace, wanted.workload).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    if wanted.follow {
+        return follow(&pods, &labels, wanted, &mut on_line).await;
+    }
+    let listed =
+        pods.list(&ListParams::default().labels(&labels)).await.during(Kind::Cluster, "cannot list the pods")?;
+    let Some(pod) = newest(listed.iter()) else {
+        return Err(Failure::new(Kind::Unhealthy, format!("{} has no pod", wanted.workload)));
+    };
+    let Some(run) = run(pod, wanted.container)? else {
+        let name = format!("container `{}` of pod `{}`", wanted.container, pod.name_any());
+        return Err(
+            Failure::new(Kind::Unhealthy, format!("{name} has not started yet")).hint("see why: `windtunnel status`")
+        );
+    };
+    let parameters = LogParams { tail_lines: Some(i64::from(wanted.tail)), ..parameters(&run, wanted.container) };
+    print(&pods, &run.pod, &parameters, &mut on_line).await?;
+    Ok(())
+}
+
+/// The last lines of one run's log, or one line that says why there is none: a verdict is not worse for lack of a log.
+pub(super) async fn tail(cluster: &Cluster, namespace: &str, source: &LogSource, lines: u32) -> Vec<String> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let parameters = LogParams {
+        container: Some(source.container.clone()),
+        previous: source.previous,
+        tail_lines: Some(i64::from(lines)),
+        ..LogParams::default()
+    };
+    match timeout(TAIL_PATIENCE, pods.logs(&source.pod, &parameters)).await {
+        Ok(Ok(text)) if text.trim().is_empty() => vec!["its log is empty".to_owned()],
+        Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
+        Ok(Err(error)) => vec![format!("its log cannot be read: {error}")],
+        Err(_) => vec!["its log cannot be read: the node does not answer".to_owned()],
+    }
+}
+
+async fn follow(
+    pods: &Api<Pod>,
+    labels: &str,
+    wanted: Wanted<'_>,
+    on_line: &mut impl FnMut(&str),
+) -> Result<(), Failure> {
+    let (reader, writer) = store();
+    let config = watcher::Config::default().labels(labels);
+    let mut changes = pin!(watcher(pods.clone(), config).backoff(Pause).reflect(writer));
+    let mut shown: Option<((String, i32), Timestamp)> = None;
+    let mut failures = 0;
+    loop {
+        let known = reader.state();
+        let newest_run =
+            newest(known.iter().map(AsRef::as_ref)).map(|pod| run(pod, wanted.container)).transpose()?.flatten();
+        let until =
+            shown.as_ref().filter(|(identity, _)| newest_run.as_ref().is_some_and(|run| run.identity == *identity));
+        let resumes_at = until.map(|(_, time)| *time);
+        if let Some(run) = newest_run.as_ref().filter(|run| resumes_at.is_none() || run.running) {
+            let tail_lines = shown.is_none().then_some(i64::from(wanted.tail));
+            let parameters = LogParams {
+                tail_lines,
+                follow: run.running,
+                since_time: resumes_at,
+                ..parameters(run, wanted.container)
+            };
+            match print(pods, &run.pod, &parameters, on_line).await {
+                Ok(lines) if lines > 0 || resumes_at.is_none() => failures = 0,
+                Err(error) if failures >= FAILURES => return Err(error),
+                Ok(_) | Err(_) => failures += 1,
+            }
+            shown = Some((run.identity.clone(), Timestamp::now()));
+        }
+        // A stream that ended while its container runs on is taken up again; otherwise only a change leads further.
+        let runs_on = newest_run.is_some_and(|run| run.running);
+        let change =
+            if runs_on { timeout(END_PATIENCE, changes.next()).await.ok().flatten() } else { changes.next().await };
+        match change {
+            Some(Err(error)) if failures >= FAILURES => {
+                return Err(error).during(Kind::Cluster, "cannot watch the pods any longer");
+            }
+            Some(Err(_)) => failures += 1,
+            Some(Ok(_)) | None => {}
+        }
+    }
+}
+
+/// Prints one stream to its end and counts its lines.
+async fn print(
+    pods: &Api<Pod>,
+    pod: &str,
+    parameters: &LogParams,
+    on_line: &mut impl FnMut(&str),
+) -> Result<usize, Failure> {
+    let doing = || format!("cannot read the log of pod `{pod}`");
+    let mut lines = pods.log_stream(pod, parameters).await.during(Kind::Cluster, doing())?.lines();
+    let mut count = 0;
+    while let Some(line) = lines.try_next().await.during(Kind::Cluster, doing())? {
+        on_line(&line);
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn parameters(run: &Run, container: &str) -> LogParams {
+    LogParams { container: Some(container.to_owned()), previous: run.previous, ..LogParams::default() }
+}
+
+/// The run of a container whose log there is to show; none while it has not started for the first time.
+fn run(pod: &Pod, name: &str) -> Result<Option<Run>, Failure> {
+    let containers = containers(pod);
+    let Some(container) = containers.iter().find(|container| container.spec.name == name) else {
+        let names: Vec<&str> = containers.iter().map(|container| container.spec.name.as_str()).collect();
+        let message = format!("pod `{}` has no container `{name}`", pod.name_any());
+        return Err(Failure::usage(message).hint(format!("it has {}", names.join(", "))));
+    };
+    let Some(status) = container.status else { return Ok(None) };
+    let Some(state) = &status.state else { return Ok(None) };
+    let ended_before = status.last_state.as_ref().is_some_and(|state| state.terminated.is_some());
+    let (running, ended) = (state.running.is_some(), state.terminated.is_some());
+    Ok((running || ended || ended_before).then(|| Run {
+        pod: pod.name_any(),
+        identity: (pod.uid().unwrap_or_default(), status.restart_count),
+        previous: !running && !ended,
+        running,
+    }))
+}
+
+/// The newest pod, rather one that is not going away.
+fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
+    pods.max_by_key(|pod| (pod.metadata.deletion_timestamp.is_none(), pod.creation_timestamp().map(|time| time.0)))
+}
+
+/// The label selector of a workload's pods.
+async fn labels(cluster: &Cluster, namespace: &str, workload: &Workload) -> Result<String, Failure> {
+    let name = workload.name.as_str();
+    let doing = || format!("cannot read {workload}");
+    let client = cluster.client.clone();
+    let selector: Option<LabelSelector> = match workload.kind {
+        WorkloadKind::Deployment => {
+            let found = Api::<Deployment>::namespaced(client, namespace).get_opt(name).await;
+            found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
+        }
+        WorkloadKind::StatefulSet => {
+            let found = Api::<StatefulSet>::namespaced(client, namespace).get_opt(name).await;
+            found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
+        }
+    };
+    let Some(selector) = selector else {
+        return Err(Failure::new(Kind::Unhealthy, format!("there is no {workload}"))
+            .hint("see what is there: `windtunnel status`"));
+    };
+    let labels = selector.match_labels.unwrap_or_default();
+    Ok(labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
+}

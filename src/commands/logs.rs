@@ -32,12 +32,11 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     }
     let component = stacks::component(&record.name, &arguments.component)?;
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
-    let request = logs::Request {
-        namespace: &record.namespace,
-        selector: &component.selector,
+    let wanted = logs::Wanted {
+        workload: &component.workload,
         container: component.container,
         tail: arguments.tail,
         follow: arguments.follow,
     };
-    logs::stream(&cluster, &request, |line| ui.data(&format!("{line}\n"))).await
+    logs::stream(&cluster, &record.namespace, wanted, |line| ui.data(&format!("{line}\n"))).await
 }

@@ -1,12 +1,12 @@
 //! One public function for each word of the command line.
 
-pub mod up;
-pub mod status;
-pub mod down;
-pub mod smoke;
-pub mod open;
+mod announce;
 pub mod credentials;
+pub mod down;
+pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
-pub mod forward;
-mod announce;
+pub mod open;
+pub mod smoke;
+pub mod status;
+pub mod up;

@@ -6,7 +6,8 @@ use crate::airflow;
 use crate::airflow::health::Health;
 use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
-use crate::cluster::survey::Survey;
+use crate::cluster::survey::{self, Survey};
+use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
 use crate::plan;
 use crate::providers::kind::{self as provider, Found};
@@ -79,7 +80,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
         match look_into(record, paths).await {
             Ok((revision, seen)) => {
                 release = revision;
-                problems.extend(seen.problem());
+                problems.extend(problem(&seen));
                 survey = Some(seen);
             }
             Err(failure) => problems.push(in_a_line(failure)),
@@ -124,8 +125,9 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
 async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let workloads = stacks::workloads(&record.name);
+    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     let (revision, survey) =
-        tokio::join!(cluster.release(&record.namespace, &record.name), cluster.survey(&record.namespace, &workloads));
+        tokio::join!(cluster.release(&record.namespace, &record.name), survey::take(&cluster, expected));
     Ok((revision?.map(|revision| format!("{} {}", revision.number, revision.status)), survey?))
 }
 
@@ -140,7 +142,7 @@ fn render(status: &Status) -> String {
     if let Some(release) = &status.release {
         lines.push(format!("{:12} {} (revision {release})", "release", status.name));
     }
-    lines.extend(status.survey.iter().flat_map(Survey::lines));
+    lines.extend(status.survey.iter().flat_map(survey_lines));
     lines.push(match &status.forward {
         Some(forward) => format!("{:12} {forward}", "forward"),
         None => format!("{:12} not running", "forward"),
@@ -153,4 +155,29 @@ fn render(status: &Status) -> String {
     }
     lines.push(format!("{:12} {}", "URL", status.url));
     lines.join("\n") + "\n"
+}
+
+/// What keeps the release from being ready, in one sentence.
+fn problem(survey: &Survey) -> Option<String> {
+    match &survey.verdict {
+        Some(verdict) => Some(format!("{} {}", verdict.object, verdict.message)),
+        None if !survey.ready => Some("not every pod is ready".to_owned()),
+        None => None,
+    }
+}
+
+/// A line for each node and each workload, and one for each pod that is not ready.
+fn survey_lines(survey: &Survey) -> Vec<String> {
+    let mark = |ready| if ready { "ready" } else { "not ready" };
+    let nodes =
+        survey.nodes.iter().map(|node| format!("{:12} {} ({}, {})", "node", node.name, node.version, mark(node.ready)));
+    let workloads = survey.workloads.iter().map(|workload| {
+        format!("{:12} {} {}/{} {}", "workload", workload.name, workload.ready, workload.wanted, workload.state)
+    });
+    let pods = survey
+        .pods
+        .iter()
+        .filter(|pod| pod.ready < pod.containers)
+        .map(|pod| format!("{:12} {} {}/{} {}", "pod", pod.name, pod.ready, pod.containers, pod.state));
+    nodes.chain(workloads).chain(pods).collect()
 }

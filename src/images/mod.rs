@@ -6,6 +6,7 @@ mod verify;
 
 use std::path::PathBuf;
 
+use crate::error::Failure;
 use crate::profile;
 use bundle::{Bundle, Role};
 
@@ -49,10 +50,10 @@ impl Images {
     ///
     /// # Errors
     /// The bundle lacks one.
-    pub fn of_bundle(bundle: &Bundle) -> Result<Self, crate::error::Failure> {
+    pub fn of_bundle(bundle: &Bundle) -> Result<Self, Failure> {
         let bundled = |role| {
             let entry = bundle.image(role)?;
-            Ok(Image {
+            Ok::<_, Failure>(Image {
                 role,
                 reference: entry.reference.clone(),
                 id: entry.image_id.clone(),

@@ -39,7 +39,9 @@ pub async fn missing<'i>(
     images: &[&'i Image],
     ui: &Ui,
 ) -> Result<Vec<&'i Image>, Failure> {
-    let command = docker.exec(node, ["crictl", "--timeout", CONTAINERD_START, "images", "--output", "json"]);
+    // crictl gives up at once where the runtime's socket is not there yet; ctr waits for it.
+    docker.exec(node, ["ctr", "--connect-timeout", CONTAINERD_START, "version"]).run(Kind::Image, ui).await?;
+    let command = docker.exec(node, ["crictl", "images", "--output", "json"]);
     let output = command.run(Kind::Image, ui).await?;
     let listing: Listing = serde_json::from_str(&output.stdout)
         .during(Kind::Image, format!("`{}` printed something unexpected", command.line()))?;
@@ -67,9 +69,7 @@ fn qualified(reference: &str) -> String {
 #[must_use]
 pub fn import(docker: &Docker, node: &str, image: &Image, mount: Option<&Path>, mounted_at: &str) -> Command {
     // The kubelet's namespace. Overlayfs is what kind's nodes use.
-    let ctr = ["ctr", "--connect-timeout", CONTAINERD_START, "--namespace", "k8s.io"];
-    let import = ["images", "import", "--snapshotter", "overlayfs"];
-    let arguments = || ctr.iter().chain(&import);
+    let arguments = || ["ctr", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"];
     let in_mount = image.archive.as_ref().zip(mount).and_then(|(archive, mount)| archive.strip_prefix(mount).ok());
     let command = match (in_mount, &image.archive) {
         (Some(file), _) => docker.exec(node, arguments()).arg(Path::new(mounted_at).join(file)),

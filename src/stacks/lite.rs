@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user};
-use crate::cluster::workload::{Workload, WorkloadKind};
+use crate::cluster::workload::Workload;
 
 /// What the containers of `values.yaml` ask for, with one worker.
 pub(super) const MEMORY_REQUEST: u64 = 1600 * 1024 * 1024;
 
-/// Each component's name, which its container has too, and the `app.kubernetes.io/component` of its pod.
+/// Each component's name, which its container has too, and the workload of its pod, without the release's name.
 pub(super) const COMPONENTS: [(&str, &str); 5] = [
     ("api-server", "airflow"),
     ("scheduler", "airflow"),
@@ -54,17 +54,13 @@ pub(super) fn release(inputs: &Inputs<'_>) -> Release {
 }
 
 pub(super) fn workloads(release: &str) -> Vec<Workload> {
-    vec![
-        Workload { kind: WorkloadKind::StatefulSet, name: format!("{release}-database") },
-        Workload { kind: WorkloadKind::Deployment, name: format!("{release}-airflow") },
-    ]
+    vec![Workload::stateful_set(format!("{release}-database")), Workload::deployment(format!("{release}-airflow"))]
 }
 
 pub(super) fn component(release: &str, name: &str) -> Option<Component> {
     let (container, label) = COMPONENTS.into_iter().find(|(component, _)| *component == name)?;
-    let selector =
-        format!("app.kubernetes.io/name=lite,app.kubernetes.io/instance={release},app.kubernetes.io/component={label}");
-    Some(Component { selector, container })
+    let workload = workloads(release).into_iter().find(|workload| workload.name == format!("{release}-{label}"))?;
+    Some(Component { workload, container })
 }
 
 /// What only windtunnel knows; the rest are the chart's own defaults, and the profile's values win over both.
@@ -187,6 +183,6 @@ mod tests {
         }
         let database = component("mine", "database").unwrap();
         assert_eq!(database.container, "database");
-        assert!(database.selector.ends_with("instance=mine,app.kubernetes.io/component=database"));
+        assert_eq!(database.workload, Workload::stateful_set("mine-database"));
     }
 }

@@ -47,8 +47,8 @@ pub struct Inputs<'a> {
 /// Where a component's log is found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Component {
-    /// The label selector of its pods.
-    pub selector: String,
+    /// What controls its pods.
+    pub workload: Workload,
     /// Its container in them.
     pub container: &'static str,
 }

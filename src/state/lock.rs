@@ -75,7 +75,8 @@ impl Lock {
 }
 
 /// The process that wrote itself into the lock file last.
-pub(super) fn holder(path: &Path) -> Option<u32> {
+#[must_use]
+pub fn holder(path: &Path) -> Option<u32> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

@@ -13,7 +13,8 @@ entry() {
 
 # tool_entry NAME VERSION REFERENCE
 tool_entry() {
-  entry "$1" "bin/$1" --arg role tool --arg reference "$3" --arg name "$1" --arg version "$2"
+  entry "$1" "bin/$1" --arg role tool --arg reference "$3" --arg name "$1" --arg version "$2" \
+    --arg platform "$(go env GOOS)/$(go env GOARCH)"
 }
 
 # image_entry STAGE ROLE VERSION REFERENCE: saves the image from the engine too, and removes the one of the build before

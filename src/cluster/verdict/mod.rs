@@ -1,1 +1,180 @@
-//! Placeholder head.
+//! The verdict: from observed objects to *progressing*, *ready*, or the named cause that keeps a release from becoming ready.
+//!
+//! Pure: the objects, the time and the logs are handed in, nothing is asked for and nothing is printed. A cause is *terminal* when waiting
+//! longer cannot help; each file says from when on. A verdict that is not terminal yet is the suspicion that a deadline or a survey reports.
+
+mod admission;
+mod crash;
+mod image;
+mod mount;
+mod node;
+mod probe;
+mod progress;
+mod readiness;
+#[cfg(test)]
+mod samples;
+mod schedule;
+mod start;
+mod view;
+mod volume;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::workload::{Expected, Workload, WorkloadKind};
+use crate::error::{Failure, Kind};
+pub use progress::PodState;
+pub(super) use progress::{last_seen, summary};
+pub(super) use readiness::count;
+pub(super) use view::{Observed, View, containers, is_ready};
+
+/// How many lines of a container's log a verdict quotes.
+pub const LOG_LINES: u32 = 15;
+
+/// What is to be said about a release now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Judgement {
+    /// Not ready, and nothing says that it cannot become so.
+    Progressing {
+        /// One state for each container that is not ready, in the order of the workloads.
+        states: Vec<PodState>,
+        /// What may become terminal if it stays.
+        suspicion: Option<Verdict>,
+    },
+    /// All workloads are ready.
+    Ready {
+        /// How many pods that is.
+        pods: usize,
+    },
+    /// A terminal cause.
+    Stopped(Verdict),
+}
+
+/// A named cause.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Stable name for scripts, such as `image_not_found`.
+    pub code: &'static str,
+    /// The object it is about, in words.
+    pub object: String,
+    /// What is wrong with the object: a fragment that follows the object's name.
+    pub message: String,
+    /// Quoted messages and log lines.
+    pub evidence: Vec<String>,
+    /// What to do next, commands in backticks.
+    pub hints: Vec<String>,
+    /// Whether waiting longer cannot help.
+    pub terminal: bool,
+    /// The log that would prove it, and may tell more; once read it is among [`Observed::logs`].
+    #[serde(skip)]
+    pub log: Option<LogSource>,
+}
+
+/// One run of one container.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LogSource {
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The run before the one that is there now.
+    pub previous: bool,
+}
+
+impl Verdict {
+    fn new(code: &'static str, object: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            object: object.into(),
+            message: message.into(),
+            evidence: Vec::new(),
+            hints: Vec::new(),
+            terminal: true,
+            log: None,
+        }
+    }
+
+    fn evidence(mut self, line: impl Into<String>) -> Self {
+        let line: String = line.into();
+        if !line.trim().is_empty() {
+            self.evidence.push(line.trim().to_owned());
+        }
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Terminal only if so.
+    fn terminal_if(mut self, terminal: bool) -> Self {
+        self.terminal = terminal;
+        self
+    }
+}
+
+impl From<Verdict> for Failure {
+    fn from(verdict: Verdict) -> Self {
+        let failure = Self::new(Kind::Verdict, format!("{}: {}", verdict.object, verdict.message)).code(verdict.code);
+        let failure = failure.evidence_lines(verdict.evidence);
+        verdict.hints.into_iter().fold(failure, Self::hint)
+    }
+}
+
+/// Judges a release by what is observed at the time `now`.
+pub(super) fn judge(expected: Expected<'_>, observed: &Observed, now: Timestamp) -> Judgement {
+    let view = View { expected, observed, now };
+    let unready: Vec<&Workload> =
+        expected.workloads.iter().filter(|workload| !count(&view, workload).ready()).collect();
+    if unready.is_empty() {
+        return Judgement::Ready {
+            pods: expected.workloads.iter().map(|workload| count(&view, workload).wanted).sum(),
+        };
+    }
+    let mut causes = node::judge(&view);
+    causes.extend(unready.iter().flat_map(|workload| workload_causes(&view, workload)));
+    match causes.iter().position(|cause| cause.terminal) {
+        Some(first) => Judgement::Stopped(causes.swap_remove(first)),
+        None => Judgement::Progressing {
+            states: unready.iter().flat_map(|workload| progress::states(&view, workload)).collect(),
+            suspicion: causes.into_iter().next(),
+        },
+    }
+}
+
+fn workload_causes(view: &View<'_>, workload: &Workload) -> Vec<Verdict> {
+    let mut causes: Vec<Verdict> = admission::judge(view, workload).into_iter().collect();
+    causes.extend(node::judge_evictions(view, workload));
+    for pod in view.pods(workload) {
+        let mut found: Vec<Verdict> = volume::judge(view, pod);
+        found.extend(schedule::judge(view, pod));
+        found.extend(mount::judge(view, pod));
+        for container in containers(pod) {
+            let cause = image::judge(view, pod, &container)
+                .or_else(|| start::judge(view, pod, &container))
+                .or_else(|| probe::judge(view, pod, &container))
+                .or_else(|| crash::judge(view, workload, pod, &container));
+            found.extend(cause);
+        }
+        let stuck = workload.kind == WorkloadKind::StatefulSet && !view.is_of_current_revision(workload, pod);
+        causes.extend(found.into_iter().map(|cause| if stuck { of_an_earlier_revision(view, cause) } else { cause }));
+    }
+    causes
+}
+
+/// A `StatefulSet` does not replace a pod that never became ready, even when its template has been repaired since
+/// (kubernetes/kubernetes#67250): what is wrong with the pod is then not what is wrong with the release.
+fn of_an_earlier_revision(view: &View<'_>, cause: Verdict) -> Verdict {
+    let removal =
+        format!("remove the environment and make it again: {}, then {}", view.command("down"), view.command("up"));
+    let mut cause = cause.evidence(
+        "the pod is of an earlier revision, and Kubernetes does not replace a broken pod of a stateful set by itself \
+         (kubernetes/kubernetes#67250)",
+    );
+    cause.hints = vec![format!("delete the pod, which lets the new revision come; or {removal}")];
+    cause
+}
+
+#[cfg(test)]
+mod tests;

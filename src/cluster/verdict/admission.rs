@@ -1,0 +1,73 @@
+//! No pod appears, because the API server refuses it: quota, a limit range, a webhook, a missing service account.
+//!
+//! Terminal 3 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
+//! service account of a young namespace, which another controller makes: 20 s. A workload that is not there is never terminal: the release may
+//! be about to be installed.
+
+use kube::ResourceExt;
+
+use super::super::workload::{Workload, WorkloadKind};
+use super::view::{View, first_time, last_time, message};
+use super::{Verdict, count};
+
+/// Seconds that a refusal must last.
+const REFUSED: u64 = 3;
+/// Seconds for controllers to furnish a namespace that has just been made.
+const YOUNG_NAMESPACE: u64 = 20;
+/// Seconds after which an event about a refusal no longer tells of now; controllers retry more often than that at first.
+const STALE: u64 = 60;
+
+pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
+    if !view.is_there(workload) {
+        let missing = Verdict::new("workload_missing", workload.to_string(), "it is not there");
+        return Some(missing.hint(format!("install the release again: {}", view.command("up"))).terminal_if(false));
+    }
+    if view.pods(workload).len() >= count(view, workload).wanted.max(1) {
+        return None;
+    }
+    let (refusal, seconds) = match workload.kind {
+        WorkloadKind::Deployment => of_replica_set(view, &workload.name)?,
+        WorkloadKind::StatefulSet => of_stateful_set(view, &workload.name)?,
+    };
+    let (code, what) = classify(&refusal);
+    let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
+    let verdict = Verdict::new(code, workload.to_string(), what).evidence(refusal).terminal_if(seconds >= needed);
+    Some(match code {
+        "quota_exceeded" => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
+        _ => verdict.hint(format!("change what refuses the pod, then {}", view.command("up"))),
+    })
+}
+
+/// The `ReplicaSet`'s condition `ReplicaFailure` is there as long as pods are refused.
+fn of_replica_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
+    let set = view.replica_set(view.deployment(name)?)?;
+    let conditions = set.status.as_ref()?.conditions.as_ref()?;
+    let failure = conditions
+        .iter()
+        .find(|one| one.type_.as_deref() == Some("ReplicaFailure") && one.status.as_deref() == Some("True"))?;
+    Some((failure.message.clone()?, view.seconds_since(failure.last_transition_time.as_ref())))
+}
+
+/// A `StatefulSet` has no such condition, only events, which must be of now.
+fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
+    let set = view.stateful_set(name)?;
+    let refused = view.events(&set.metadata).filter(|event| event.reason.as_deref() == Some("FailedCreate"));
+    let event = refused.max_by_key(|event| last_time(event).map(|time| time.0))?;
+    let ordinal_zero = format!("{}-0", set.name_any());
+    let of_now = view.seconds_since(last_time(event).as_ref()) < STALE && message(event).contains(&ordinal_zero);
+    of_now.then(|| (message(event).to_owned(), view.seconds_since(first_time(event).as_ref())))
+}
+
+fn classify(refusal: &str) -> (&'static str, &'static str) {
+    if refusal.contains("exceeded quota") || refusal.contains("failed quota") {
+        ("quota_exceeded", "the namespace's quota does not allow its pod")
+    } else if refusal.contains("admission webhook") || refusal.contains("failed calling webhook") {
+        ("webhook_denied", "an admission webhook refuses its pod")
+    } else if refusal.contains("violates PodSecurity") {
+        ("pod_security_denied", "the namespace's pod security level does not allow its pod")
+    } else if refusal.contains("serviceaccount") && refusal.contains("not found") {
+        ("service_account_missing", "the service account of its pod is missing")
+    } else {
+        ("pod_refused", "its pod is refused by the API server")
+    }
+}

@@ -1,0 +1,68 @@
+//! A pod that is on a node but has no sandbox yet: a mount that fails, or the network plugin.
+//!
+//! A Secret, `ConfigMap` or host folder that is missing is terminal after 5 s, because Helm makes them before the pods; `kube-root-ca.crt`,
+//! which a controller puts into a young namespace, after 60 s. Any other failing mount, and a sandbox that cannot be made, are terminal with the
+//! third attempt that lasts for 30 s: the kubelet's and the network plugin's own caches heal within seconds.
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt;
+
+use super::Verdict;
+use super::view::{View, condition, containers, first_time, last_time, message, times};
+
+/// Seconds that something named may be missing.
+const MISSING: u64 = 5;
+/// Seconds for controllers to furnish a namespace that has just been made.
+const YOUNG_NAMESPACE: u64 = 60;
+/// Attempts and seconds until any other failure counts.
+const ATTEMPTS: i32 = 3;
+const LASTING: u64 = 30;
+
+pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
+    let has_sandbox = condition(pod, "PodReadyToStartContainers").is_some_and(|found| found.status == "True");
+    let has_started = containers(pod).iter().any(|container| {
+        container.status.is_some_and(|status| status.container_id.is_some() || status.restart_count > 0)
+    });
+    if has_sandbox || has_started {
+        return None;
+    }
+    let failures = view
+        .events(&pod.metadata)
+        .filter(|event| {
+            matches!(event.reason.as_deref(), Some("FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox"))
+        })
+        // The kubelet's own cache, not the object, is missing: it fills within a second.
+        .filter(|event| !message(event).contains("not registered"));
+    let last = failures.max_by_key(|event| last_time(event).map(|time| time.0))?;
+    let (code, what, needed) = classify(last);
+    let seconds = view.seconds_since(first_time(last).as_ref());
+    let terminal = seconds >= needed && (needed != LASTING || times(last) >= ATTEMPTS);
+    let verdict =
+        Verdict::new(code, format!("pod `{}`", pod.name_any()), what).evidence(message(last)).terminal_if(terminal);
+    Some(match code {
+        "sandbox_failed" => {
+            verdict.hint(format!("make the cluster again: {}, then {}", view.command("down"), view.command("up")))
+        }
+        "host_path_missing" => verdict.hint(
+            "the folder must be there inside the node, and the container engine must share the host's folder with it",
+        ),
+        _ => verdict.hint(format!("make what is missing, then {}", view.command("up"))),
+    })
+}
+
+fn classify(event: &Event) -> (&'static str, &'static str, u64) {
+    let text = message(event);
+    if event.reason.as_deref() == Some("FailedCreatePodSandBox") {
+        ("sandbox_failed", "its sandbox cannot be made", LASTING)
+    } else if text.contains("kube-root-ca.crt") {
+        ("config_missing", "its ConfigMap is missing", YOUNG_NAMESPACE)
+    } else if text.contains("hostPath type check failed") {
+        ("host_path_missing", "a folder of the host is not there", MISSING)
+    } else if text.contains("secret") && (text.contains("not found") || text.contains("non-existent")) {
+        ("secret_missing", "its Secret is missing", MISSING)
+    } else if text.contains("configmap") && (text.contains("not found") || text.contains("non-existent")) {
+        ("config_missing", "its ConfigMap is missing", MISSING)
+    } else {
+        ("mount_failed", "a volume cannot be mounted", LASTING)
+    }
+}

@@ -1,0 +1,156 @@
+//! What each container that is not ready is doing, in a few words.
+
+use std::fmt;
+
+use k8s_openapi::api::core::v1::{ContainerStateRunning, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use super::super::workload::Workload;
+use super::view::{ContainerView, View, condition, containers, is_ready, last_time, message};
+use super::{count, probe, schedule, volume};
+
+/// What one container is doing, or what is done for its pod.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct PodState {
+    /// The pod; empty while there is none.
+    pub pod: String,
+    /// The container, or the workload while the pod is not on a node.
+    pub subject: String,
+    /// A few words: `pulling image`.
+    pub state: String,
+    /// For how long.
+    pub seconds: u64,
+}
+
+impl fmt::Display for PodState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.subject, self.state)?;
+        if self.seconds > 0 { write!(formatter, " {} s", self.seconds) } else { Ok(()) }
+    }
+}
+
+/// The states of a workload's containers that are not ready.
+pub(super) fn states(view: &View<'_>, workload: &Workload) -> Vec<PodState> {
+    let pods = view.pods(workload);
+    let states: Vec<PodState> = pods.iter().flat_map(|pod| pod_states(view, workload, pod)).collect();
+    if !states.is_empty() {
+        return states;
+    }
+    let count = count(view, workload);
+    let state = match (view.is_there(workload), pods.is_empty()) {
+        (false, _) => "waiting for it to be made",
+        (true, true) => "waiting for its pod",
+        (true, false) if count.ready < count.wanted => "has just started",
+        (true, false) => "replacing pods of the release before",
+    };
+    vec![PodState { pod: String::new(), subject: workload.name.clone(), state: state.to_owned(), seconds: 0 }]
+}
+
+/// The last thing seen of each workload that is not ready: what a deadline reports.
+pub(in crate::cluster) fn last_seen(view: &View<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for workload in view.expected.workloads {
+        let count = count(view, workload);
+        if count.ready() {
+            continue;
+        }
+        lines.push(format!("{workload}: {} of {} pods ready", count.ready, count.wanted));
+        lines.extend(states(view, workload).iter().map(|state| format!("  {state}")));
+        for pod in view.pods(workload) {
+            let unready =
+                containers(pod).into_iter().filter(|container| container.status.is_some_and(|status| !status.ready));
+            lines.extend(unready.filter_map(|container| {
+                let said = probe::unhealthy(view, pod, &container.spec.name)?;
+                Some(format!("  {}: {said}", container.spec.name))
+            }));
+        }
+    }
+    lines
+}
+
+/// What a pod is doing, in one line; nothing of a pod that is ready.
+pub(in crate::cluster) fn summary(view: &View<'_>, workload: &Workload, pod: &Pod) -> String {
+    let states = pod_states(view, workload, pod);
+    states.iter().map(PodState::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn pod_states(view: &View<'_>, workload: &Workload, pod: &Pod) -> Vec<PodState> {
+    let containers = containers(pod);
+    if is_ready(pod) {
+        return Vec::new();
+    }
+    if condition(pod, "PodScheduled").is_none_or(|scheduled| scheduled.status != "True") {
+        let subject = if let [only] = containers.as_slice() { &only.spec.name } else { &workload.name };
+        let seconds = view.seconds_since(pod.metadata.creation_timestamp.as_ref());
+        return vec![PodState {
+            pod: pod.name_any(),
+            subject: subject.clone(),
+            state: unscheduled(view, pod),
+            seconds,
+        }];
+    }
+    // Those that run before the others hide them: nothing else happens until they have ended.
+    let initial = containers.iter().find(|container| container.init && !has_completed(container));
+    let shown = containers
+        .iter()
+        .filter(|container| initial.map_or(!container.init, |first| first.spec.name == container.spec.name));
+    shown.filter_map(|container| container_state(view, pod, container)).collect()
+}
+
+fn unscheduled(view: &View<'_>, pod: &Pod) -> String {
+    let refused = condition(pod, "PodScheduled").and_then(|scheduled| scheduled.message.as_deref()).unwrap_or_default();
+    if !volume::claims(view, pod).is_empty() {
+        "creating volume".to_owned()
+    } else if schedule::heals_by_itself(refused) {
+        "waiting for the node to be ready".to_owned()
+    } else {
+        "waiting for a node".to_owned()
+    }
+}
+
+fn has_completed(container: &ContainerView<'_>) -> bool {
+    let state = container.status.and_then(|status| status.state.as_ref());
+    state.and_then(|state| state.terminated.as_ref()).is_some_and(|ended| ended.exit_code == 0)
+}
+
+fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<PodState> {
+    if container.status.is_some_and(|status| status.ready) {
+        return None;
+    }
+    let state = container.status.and_then(|status| status.state.as_ref());
+    let running = state.and_then(|state| state.running.as_ref());
+    let ended = state.and_then(|state| state.terminated.as_ref());
+    let restarts = container.status.map_or(0, |status| status.restart_count);
+    let (state, since) = match (container.waiting(), running, ended) {
+        (_, Some(ContainerStateRunning { started_at }), _) => {
+            let doing = if container.init { "running" } else { "starting" };
+            let times = if restarts > 0 { format!(", restarted {restarts} times") } else { String::new() };
+            (format!("{doing}{times}"), started_at.clone())
+        }
+        (_, _, Some(ended)) => (format!("ended with exit code {}", ended.exit_code), ended.finished_at.clone()),
+        (("" | "ContainerCreating" | "PodInitializing", _), ..) => creating(view, pod, container),
+        (("ErrImagePull" | "ImagePullBackOff", _), ..) => ("cannot pull its image yet".to_owned(), None),
+        (("CrashLoopBackOff", _), ..) => (format!("crashed, restarted {restarts} times"), None),
+        ((reason, _), ..) => (reason.to_owned(), None),
+    };
+    let seconds = view.seconds_since(since.as_ref());
+    Some(PodState { pod: pod.name_any(), subject: container.spec.name.clone(), state, seconds })
+}
+
+/// Before a container runs its image is pulled; before that its pod gets volumes and network.
+fn creating(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> (String, Option<Time>) {
+    let image = format!("\"{}\"", container.spec.image.as_deref().unwrap_or_default());
+    let about_image = |reason: &str| {
+        let events = view.events(&pod.metadata);
+        let fitting = events.filter(|event| event.reason.as_deref() == Some(reason) && message(event).contains(&image));
+        fitting.filter_map(last_time).max_by_key(|time| time.0)
+    };
+    let pulling = about_image("Pulling").filter(|began| about_image("Pulled").is_none_or(|ended| ended.0 < began.0));
+    if let Some(began) = pulling {
+        return ("pulling image".to_owned(), Some(began));
+    }
+    let scheduled = condition(pod, "PodScheduled").and_then(|found| found.last_transition_time.clone());
+    ("creating".to_owned(), scheduled)
+}

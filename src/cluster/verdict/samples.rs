@@ -1,0 +1,41 @@
+//! Objects as the API server gives them, from YAML documents: `testdata/`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_yaml::Value;
+
+use super::Observed;
+
+/// The node, the database and the Deployment that most cases add a pod to.
+pub(super) const BASE: &str = include_str!("testdata/base.yaml");
+
+/// The objects of all documents; one of a kind and name replaces an earlier one.
+pub(super) fn observed(texts: &[&str]) -> Observed {
+    let mut observed = Observed::default();
+    for document in texts.iter().flat_map(|text| serde_yaml::Deserializer::from_str(text)) {
+        add(&mut observed, Value::deserialize(document).unwrap());
+    }
+    observed
+}
+
+fn add(observed: &mut Observed, value: Value) {
+    match value["kind"].as_str().unwrap() {
+        "Deployment" => put(&mut observed.deployments, value),
+        "Event" => put(&mut observed.events, value),
+        "List" => value["items"].as_sequence().unwrap().iter().for_each(|item| add(observed, item.clone())),
+        "Node" => put(&mut observed.nodes, value),
+        "PersistentVolumeClaim" => put(&mut observed.claims, value),
+        "Pod" => put(&mut observed.pods, value),
+        "ReplicaSet" => put(&mut observed.replica_sets, value),
+        "StatefulSet" => put(&mut observed.stateful_sets, value),
+        kind => panic!("no test needs a {kind}"),
+    }
+}
+
+fn put<K: kube::ResourceExt + DeserializeOwned>(objects: &mut Vec<Arc<K>>, value: Value) {
+    let object: K = serde_yaml::from_value(value).unwrap();
+    objects.retain(|other| other.name_any() != object.name_any());
+    objects.push(Arc::new(object));
+}

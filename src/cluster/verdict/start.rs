@@ -1,0 +1,76 @@
+//! A container that cannot be started: what its configuration names is missing, or the image does not have the command.
+//!
+//! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods. A command that the image lacks, may not run, or
+//! that is for another processor is terminal at once. Any other failure of the container runtime is terminal with the second attempt.
+
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+
+use super::Verdict;
+use super::view::{ContainerView, View, first_time, message};
+
+/// Seconds that something named may be missing.
+const MISSING: u64 = 5;
+
+pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
+    match container.waiting() {
+        ("CreateContainerConfigError", text) => Some(configuration(view, pod, container, text)),
+        ("CreateContainerError" | "RunContainerError" | "PostStartHookError", text) => {
+            Some(runtime(view, pod, container, text))
+        }
+        _ => {
+            let ended = ended(container)
+                .filter(|ended| matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun")))?;
+            Some(runtime(view, pod, container, ended.message.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+/// How the last run of a container ended that has ended now, or that the kubelet holds back for having ended.
+pub(super) fn ended<'a>(container: &ContainerView<'a>) -> Option<&'a ContainerStateTerminated> {
+    let status = container.status?;
+    if container.waiting().0 == "CrashLoopBackOff" {
+        return status.last_state.as_ref()?.terminated.as_ref();
+    }
+    status.state.as_ref()?.terminated.as_ref()
+}
+
+fn configuration(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str) -> Verdict {
+    let (code, what) = if text.starts_with("secret ") || text.contains("in Secret ") {
+        ("secret_missing", "a Secret that it needs is missing")
+    } else if text.starts_with("configmap ") || text.contains("in ConfigMap ") {
+        ("config_missing", "a ConfigMap that it needs is missing")
+    } else {
+        ("container_config", "its configuration cannot be used")
+    };
+    let failed = view.events(&pod.metadata).filter(|event| !text.is_empty() && message(event).contains(text));
+    let seconds = failed.map(|event| view.seconds_since(first_time(event).as_ref())).max().unwrap_or_default();
+    Verdict::new(code, container.of(pod), what)
+        .evidence(text)
+        .hint(format!("make what is missing, then {}", view.command("up")))
+        .terminal_if(seconds >= MISSING)
+}
+
+fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str) -> Verdict {
+    let again = view.command("up");
+    if text.contains("exec format error") {
+        return wrong_platform(view, pod, container).evidence(text);
+    }
+    let unfit = ["executable file not found", "no such file or directory", "permission denied", "is a directory"];
+    let restarts = container.status.map_or(0, |status| status.restart_count);
+    if unfit.iter().any(|part| text.contains(part)) {
+        return Verdict::new("command_not_found", container.of(pod), "the image does not have its command")
+            .evidence(text)
+            .hint(format!("correct the image or the command in the profile, then {again}"));
+    }
+    Verdict::new("start_failed", container.of(pod), "it cannot be started")
+        .evidence(text)
+        .hint(format!("make the cluster again: {}, then {again}", view.command("down")))
+        .terminal_if(restarts >= 1)
+}
+
+/// The image is there but made for another processor.
+pub(super) fn wrong_platform(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
+    let image = container.spec.image.as_deref().unwrap_or_default();
+    Verdict::new("image_wrong_platform", container.of(pod), format!("image `{image}` is for another processor"))
+        .hint(format!("pull it for this machine with `docker pull --platform`, then {}", view.command("up")))
+}

@@ -1,0 +1,217 @@
+//! Each verdict from objects as the API server gives them, and from when on it is terminal.
+
+use super::samples::{BASE, observed};
+use super::*;
+
+fn judged(texts: &[&str], time: &str) -> Judgement {
+    judged_with_log(texts, time, &[])
+}
+
+fn judged_with_log(texts: &[&str], time: &str, lines: &[&str]) -> Judgement {
+    let workloads = [Workload::stateful_set("database"), Workload::deployment("airflow")];
+    let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+    let mut observed = observed(texts);
+    if !lines.is_empty() {
+        let (pod, container) = ("airflow-7c9d4b5f6-x2x7q".to_owned(), "scheduler".to_owned());
+        let source = LogSource { pod, container, previous: true };
+        observed.logs.insert(source, lines.iter().map(|line| (*line).to_owned()).collect());
+    }
+    judge(expected, &observed, format!("2026-11-22T{time}Z").parse().unwrap())
+}
+
+fn stopped(texts: &[&str], time: &str) -> Verdict {
+    match judged(texts, time) {
+        Judgement::Stopped(verdict) => verdict,
+        other => panic!("not stopped: {other:?}"),
+    }
+}
+
+/// The states and the code of the suspicion.
+fn progressing(texts: &[&str], time: &str) -> (Vec<String>, Option<&'static str>) {
+    match judged(texts, time) {
+        Judgement::Progressing { states, suspicion } => {
+            (states.iter().map(PodState::to_string).collect(), suspicion.map(|verdict| verdict.code))
+        }
+        other => panic!("not progressing: {other:?}"),
+    }
+}
+
+macro_rules! case {
+    ($name:literal) => {
+        [BASE, include_str!(concat!("testdata/", $name, ".yaml"))]
+    };
+}
+
+/// The code, the objects, a time at which it is not terminal yet (if there is one), and the first at which it is.
+#[test]
+fn every_cause_is_named_and_ends_the_wait_when_it_is_terminal() {
+    let cases = [
+        ("claim_access", case!("volume_access_mode"), None, "22:01:01", "volume_access_mode"),
+        ("class", case!("storage_class_missing"), Some("22:01:04"), "22:01:05", "storage_class_missing"),
+        ("command", case!("command_not_found"), None, "22:01:04", "command_not_found"),
+        ("crash", case!("crash_loop"), None, "22:01:27", "crash_loop"),
+        ("default class", case!("no_default_storage_class"), Some("22:01:04"), "22:01:05", "no_default_storage_class"),
+        ("evicted twice", case!("evicted"), None, "22:01:30", "evicted"),
+        ("folder", case!("host_path_missing"), Some("22:01:04"), "22:01:05", "host_path_missing"),
+        ("invalid name", case!("image_invalid_name"), None, "22:01:04", "image_invalid_name"),
+        ("memory limit", case!("out_of_memory"), None, "22:01:05", "out_of_memory"),
+        ("migration", case!("migration_failed"), None, "22:01:30", "migration_failed"),
+        ("missing ca", case!("mount_young_namespace"), Some("22:01:40"), "22:02:00", "config_missing"),
+        ("mount", case!("mount_secret_missing"), Some("22:01:04"), "22:01:05", "secret_missing"),
+        ("never pull", case!("image_never_pull"), None, "22:01:04", "image_never_pull"),
+        ("network", case!("image_no_network"), Some("22:01:13"), "22:01:14", "image_no_network"),
+        ("not found", case!("image_not_found"), None, "22:01:04", "image_not_found"),
+        ("platform", case!("image_wrong_platform"), None, "22:01:04", "image_wrong_platform"),
+        ("probe", case!("probe_failed"), None, "22:03:00", "probe_failed"),
+        ("secret", case!("secret_missing"), Some("22:01:07"), "22:01:08", "secret_missing"),
+        ("cpu", case!("unschedulable_cpu"), Some("22:01:02"), "22:01:03", "unschedulable_cpu"),
+        ("memory", case!("unschedulable_memory"), Some("22:01:02"), "22:01:03", "unschedulable_memory"),
+        ("selector", case!("unschedulable_node_selector"), Some("22:01:02"), "22:01:03", "unschedulable_node_selector"),
+        ("pods", case!("unschedulable_pods"), Some("22:01:02"), "22:01:03", "unschedulable_pods"),
+        ("taint", case!("unschedulable_taint"), Some("22:01:02"), "22:01:03", "unschedulable_taint"),
+        ("volume", case!("unschedulable_volume"), Some("22:01:02"), "22:01:03", "unschedulable_volume"),
+        ("login", case!("image_unauthorized"), None, "22:01:30", "image_unauthorized"),
+    ];
+    for (name, texts, before, terminal, code) in cases {
+        if let Some(before) = before {
+            assert_eq!(progressing(&texts, before).1, Some(code), "{name}, not terminal yet");
+        }
+        let verdict = stopped(&texts, terminal);
+        assert_eq!(verdict.code, code, "{name}: {verdict:?}");
+        assert!(!verdict.evidence.is_empty() && !verdict.hints.is_empty(), "{name}: {verdict:?}");
+    }
+}
+
+#[test]
+fn what_heals_by_itself_does_not_end_the_wait() {
+    assert_eq!(progressing(&case!("crash_first"), "22:01:13").1, Some("crash_loop"));
+    assert_eq!(progressing(&case!("volume_first_consumer"), "22:09:00").1, None);
+    assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some("unschedulable_taint"));
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_the_cause_after_a_minute() {
+    let unready = BASE.replace(
+        r#"{type: Ready, status: "True", reason: KubeletReady"#,
+        r#"{type: Ready, status: "False", reason: KubeletNotReady"#,
+    );
+    let texts = [unready.as_str(), include_str!("testdata/unschedulable_cpu.yaml")];
+    assert_eq!(progressing(&texts, "22:00:54").1, Some("node_not_ready"));
+    assert_eq!(stopped(&texts, "22:00:55").code, "node_not_ready");
+    let full = BASE.replace(r#"{type: DiskPressure, status: "False""#, r#"{type: DiskPressure, status: "True""#);
+    assert_eq!(stopped(&[&full, include_str!("testdata/pulling.yaml")], "22:01:03").code, "node_disk_pressure");
+}
+
+#[test]
+fn a_pod_that_is_going_away_may_make_room() {
+    let leaving =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: old, uid: old, deletionTimestamp: \"2026-11-22T22:01:00Z\"}\n";
+    let texts = [BASE, include_str!("testdata/unschedulable_cpu.yaml"), leaving];
+    assert_eq!(progressing(&texts, "22:05:00").1, Some("unschedulable_cpu"));
+}
+
+#[test]
+fn a_crash_is_forgiven_while_what_it_may_need_is_not_ready() {
+    let down = BASE.replace(
+        "type: Ready, status: \"True\", lastTransitionTime: \"2026-11-22T22:00:30Z\"",
+        "type: Ready, status: \"False\"",
+    );
+    assert_eq!(progressing(&[&down, include_str!("testdata/crash_loop.yaml")], "22:01:27").1, Some("crash_loop"));
+    // The last run began 3 s after the database was ready.
+    let just = BASE.replace("22:00:30Z", "22:01:21Z");
+    assert_eq!(
+        progressing(&[&just, include_str!("testdata/migration_failed.yaml")], "22:01:30").1,
+        Some("migration_failed")
+    );
+}
+
+#[test]
+fn the_log_is_evidence_and_may_name_the_cause_better() {
+    let Judgement::Stopped(verdict) = judged_with_log(&case!("crash_loop"), "22:01:27", &["KeyError: 'AIRFLOW_HOME'"])
+    else {
+        panic!("not stopped");
+    };
+    assert_eq!(verdict.evidence, ["exit code 1 (Error), restarted 2 times", "KeyError: 'AIRFLOW_HOME'"]);
+    assert_eq!(verdict.hints[0], "see its whole log: `windtunnel logs scheduler`");
+    let line = "exec /usr/bin/dumb-init: exec format error";
+    let Judgement::Stopped(verdict) = judged_with_log(&case!("crash_loop"), "22:01:27", &[line]) else {
+        panic!("not stopped");
+    };
+    assert_eq!(verdict.code, "image_wrong_platform");
+}
+
+#[test]
+fn a_refused_pod_is_told_by_its_replica_set() {
+    let refused = BASE.replace(
+        "status: {replicas: 1, observedGeneration: 1}",
+        "status:\n  replicas: 0\n  conditions:\n  - {type: ReplicaFailure, status: \"True\", reason: FailedCreate, \
+         lastTransitionTime: \"2026-11-22T22:01:00Z\", message: 'pods \"airflow-7c9d4b5f6-x2x7q\" is forbidden: exceeded quota: \
+         small, requested: pods=1, used: pods=1, limited: pods=1'}",
+    );
+    assert_eq!(
+        progressing(&[&refused], "22:01:02"),
+        (vec!["airflow: waiting for its pod".to_owned()], Some("quota_exceeded"))
+    );
+    assert_eq!(stopped(&[&refused], "22:01:03").object, "deployment `airflow`");
+}
+
+#[test]
+fn a_broken_pod_of_an_earlier_revision_is_said_to_be_one() {
+    let later = BASE.replace("updateRevision: database-6d5f8c7b9", "updateRevision: database-5c4b");
+    let later = later.replace("updatedReplicas: 1\n  currentRevision", "updatedReplicas: 0\n  currentRevision");
+    let broken = later
+        .replace("status: \"True\", lastTransitionTime: \"2026-11-22T22:00:30Z\"", "status: \"False\"")
+        .replace("{running: {startedAt: \"2026-11-22T22:00:20Z\"}}", "{waiting: {reason: ErrImageNeverPull}}");
+    let verdict = stopped(&[&broken], "22:01:00");
+    assert_eq!(
+        (verdict.code, verdict.object.as_str()),
+        ("image_never_pull", "container `database` of pod `database-0`")
+    );
+    assert!(verdict.evidence.iter().any(|line| line.contains("earlier revision")));
+}
+
+#[test]
+fn states_are_short() {
+    assert_eq!(progressing(&case!("pulling"), "22:01:42"), (vec!["scheduler: pulling image 40 s".to_owned()], None));
+    assert_eq!(progressing(&case!("migrating"), "22:01:16"), (vec!["migrate: running 11 s".to_owned()], None));
+    assert_eq!(progressing(&case!("starting"), "22:01:11"), (vec!["scheduler: starting 6 s".to_owned()], None));
+    let states = progressing(&case!("volume_first_consumer"), "22:01:03").0;
+    assert_eq!(states, ["scheduler: creating volume 3 s"]);
+}
+
+#[test]
+fn ready_is_ready_now() {
+    let pod = include_str!("testdata/starting.yaml")
+        .replace("type: Ready, status: \"False\"", "type: Ready, status: \"True\"");
+    let status = "status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, unavailableReplicas: 1}";
+    let ready = BASE.replace(
+        status,
+        "status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1}",
+    );
+    assert_eq!(judged(&[&ready, &pod], "22:02:00"), Judgement::Ready { pods: 2 });
+    // The Deployment's latest form has not been seen by its controller.
+    let newer = ready.replace("uid: deployment-1\n  generation: 1", "uid: deployment-1\n  generation: 2");
+    assert!(matches!(judged(&[&newer, &pod], "22:02:00"), Judgement::Progressing { .. }));
+    // A pod of the release before is left.
+    let left = ready.replace(
+        "observedGeneration: 1, replicas: 1, updatedReplicas: 1, ready",
+        "observedGeneration: 1, replicas: 2, updatedReplicas: 1, ready",
+    );
+    assert_eq!(progressing(&[&left, &pod], "22:02:00").0, ["airflow: replacing pods of the release before"]);
+    // The pod has crashed, and the controller does not know yet.
+    assert!(matches!(
+        judged(&[&ready, include_str!("testdata/crash_first.yaml")], "22:02:00"),
+        Judgement::Progressing { .. }
+    ));
+}
+
+#[test]
+fn commands_in_hints_name_the_environment() {
+    let workloads = [Workload::deployment("airflow")];
+    let expected = Expected { environment: "second", namespace: "airflow-cluster", workloads: &workloads };
+    let observed = observed(&case!("crash_loop"));
+    let Judgement::Stopped(verdict) = judge(expected, &observed, "2026-11-22T22:01:27Z".parse().unwrap()) else {
+        panic!("not stopped");
+    };
+    assert_eq!(verdict.hints[0], "see its whole log: `windtunnel logs scheduler --name second`");
+}

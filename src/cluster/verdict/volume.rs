@@ -1,0 +1,71 @@
+//! A volume claim that is not bound, with what the provisioner says.
+//!
+//! `WaitForFirstConsumer` and `ExternalProvisioning` are steps on the way and no causes. A refusal that repeats itself (an access mode that the
+//! provisioner does not have) is terminal at once; a storage class that is missing after 5 s, because a young cluster gets its own late;
+//! any other failure with the third attempt. A claim that has lost its volume is terminal at once.
+
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+
+use super::Verdict;
+use super::view::{View, first_time, last_time, message, times};
+
+/// Seconds that a storage class may take to appear.
+const CLASS_MISSING: u64 = 5;
+/// Attempts of a provisioner until its failure counts.
+const ATTEMPTS: i32 = 3;
+
+pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Vec<Verdict> {
+    claims(view, pod).into_iter().filter_map(|claim| judge_claim(view, claim)).collect()
+}
+
+/// The claims of a pod that are there and not bound.
+pub(super) fn claims<'a>(view: &View<'a>, pod: &Pod) -> Vec<&'a PersistentVolumeClaim> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let names: Vec<&str> =
+        volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str())).collect();
+    let claims = view.observed.claims.iter().map(AsRef::as_ref);
+    claims.filter(|claim| names.contains(&claim.name_any().as_str()) && phase(claim) != "Bound").collect()
+}
+
+fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict> {
+    let object = format!("volume claim `{}`", claim.name_any());
+    let start_over = format!("remove the environment with its volumes: {}", view.command("down"));
+    if phase(claim) == "Lost" {
+        return Some(Verdict::new("volume_lost", object, "its volume is gone").hint(start_over));
+    }
+    let failures = view.events(&claim.metadata).filter(|event| {
+        matches!(event.reason.as_deref(), Some("FailedBinding" | "ProvisioningFailed" | "VolumeMismatch"))
+    });
+    let last = failures.max_by_key(|event| last_time(event).map(|time| time.0))?;
+    let (code, what, terminal) = classify(view, last);
+    let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+    let verdict = Verdict::new(code, object, what)
+        .evidence(message(last))
+        .evidence(class.map(|class| format!("storage class: {class}")).unwrap_or_default())
+        .terminal_if(terminal);
+    Some(match code {
+        "storage_class_missing" | "no_default_storage_class" => {
+            verdict.hint("name a storage class that the cluster has, or make a cluster with a default one")
+        }
+        _ => verdict.hint(start_over),
+    })
+}
+
+fn classify(view: &View<'_>, event: &Event) -> (&'static str, &'static str, bool) {
+    let text = message(event);
+    let lasts = view.seconds_since(first_time(event).as_ref()) >= CLASS_MISSING;
+    if text.contains("storageclass") && text.contains("not found") {
+        ("storage_class_missing", "its storage class does not exist", lasts)
+    } else if text.contains("no storage class is set") {
+        ("no_default_storage_class", "no volume fits, and the cluster has no default storage class", lasts)
+    } else if text.to_lowercase().contains("only support") || text.contains("unsupported access mode") {
+        ("volume_access_mode", "its access mode is not supported by the storage class", true)
+    } else {
+        ("volume_provisioning", "its volume cannot be made", times(event) >= ATTEMPTS)
+    }
+}
+
+fn phase(claim: &PersistentVolumeClaim) -> &str {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
+}
