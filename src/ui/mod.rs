@@ -96,7 +96,13 @@ impl Ui {
         console::set_colors_enabled(colored);
         let moving = terminal && !manner.still && manner.format == Format::Text && manner.level == Level::Normal;
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { manner, colored, progress: MultiProgress::with_draw_target(target), output: Mutex::new(()), documented: AtomicBool::new(false) }
+        Self {
+            manner,
+            colored,
+            progress: MultiProgress::with_draw_target(target),
+            output: Mutex::new(()),
+            documented: AtomicBool::new(false),
+        }
     }
 
     /// Whether results leave as JSON.
