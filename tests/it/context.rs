@@ -3,17 +3,17 @@
 
 use std::fmt;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::airflow_server::AirflowServer;
 use crate::api_server::ApiServer;
-use crate::bundle::{Bundle, NODE, listing};
+use crate::bundle::Bundle;
 use crate::objects;
 
 /// Longer than any run may take.
@@ -27,7 +27,7 @@ pub(crate) struct TestContext {
     pub(crate) bundle: Bundle,
     /// The port of the forward.
     pub(crate) port: u16,
-    scripts: Mutex<[(&'static str, Vec<String>); 3]>,
+    pub(crate) scripts: Mutex<[(&'static str, Vec<String>); 3]>,
     secrets: Mutex<Vec<String>>,
     forgotten: Mutex<Vec<&'static str>>,
 }
@@ -44,8 +44,11 @@ pub(crate) struct Run {
 
 /// Runs the binary and compares everything that came of it with the test's snapshot.
 macro_rules! assert_run {
-    ($context:expr, $arguments:expr) => {{
-        let run = $context.run($arguments);
+    ($context:expr, $arguments:expr) => {
+        crate::context::assert_run!($context, run, $arguments)
+    };
+    ($context:expr, $run:ident, $arguments:expr) => {{
+        let run = $context.$run($arguments);
         $context.settings().bind(|| insta::assert_snapshot!(run.to_string()));
         run
     }};
@@ -61,7 +64,7 @@ impl TestContext {
             std::fs::create_dir(root.path().join(folder)).unwrap();
         }
         let airflow = AirflowServer::start();
-        let api = ApiServer::start(airflow.address);
+        let api = ApiServer::start(airflow.address, root.path().join("tools/version-asked"));
         api.change(objects::cluster);
         api.effect("install", objects::install);
         let context = Self {
@@ -101,7 +104,9 @@ impl TestContext {
     #[must_use = "compare it with its snapshot, or look at a part of it"]
     pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let journal = self.path("tools/journal");
-        let _ = std::fs::remove_file(&journal);
+        for leftover in [&journal, &self.path("tools/version-asked")] {
+            let _ = std::fs::remove_file(leftover);
+        }
         let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_windtunnel"));
         command.args(arguments).current_dir(self.path("project")).env_clear().timeout(DEADLINE);
         let output = command.envs(self.variables()).envs(variables.iter().copied()).output().unwrap();
@@ -119,6 +124,12 @@ impl TestContext {
         };
         self.assert_no_secret(&run);
         run
+    }
+
+    /// The same run without its commands: where a tool is run side by side with itself they have no one order.
+    #[must_use]
+    pub(crate) fn run_without_commands(&self, arguments: &[&str]) -> Run {
+        Run { journal: Vec::new(), ..self.run(arguments) }
     }
 
     /// Brings the environment up, without a look at how.
@@ -168,6 +179,7 @@ impl TestContext {
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
             (r"\b(process|pid) \d+", "$1 [ID]"),
             (r#""process": \d+"#, r#""process": [ID]"#),
+            (r#""connections": \d+"#, r#""connections": [N]"#),
             (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "[TIME]"),
         ] {
             settings.add_filter(pattern, stand_in);
@@ -212,76 +224,6 @@ impl TestContext {
         let path = self.path(inside);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
-    }
-
-    /// What `docker container inspect` tells of the node; of ours where `smoke` is the environment's own folder.
-    pub(crate) fn describe_node(&self, status: &str, smoke: Option<&Path>) {
-        self.describe_node_with_dags(status, smoke, "dags");
-    }
-
-    /// The same of a node that was made with another DAG folder.
-    pub(crate) fn describe_node_with_dags(&self, status: &str, smoke: Option<&Path>, dags: &str) {
-        let mount =
-            |source: &Path, destination: &str| json!({"Type": "bind", "Source": source, "Destination": destination});
-        let mounts: Vec<Value> = smoke.map_or_else(Vec::new, |smoke| {
-            vec![
-                mount(&self.path("project").join(dags), "/windtunnel/dags"),
-                mount(smoke, "/windtunnel/smoke"),
-                mount(&self.path("bundle"), "/windtunnel/images"),
-            ]
-        });
-        let labels = json!({"io.x-k8s.kind.cluster": "airflow-cluster", "io.x-k8s.kind.role": "control-plane"});
-        let node = json!([{
-            "Id": "0", "State": {"Status": status}, "Mounts": mounts, "Config": {"Image": NODE, "Labels": labels},
-        }]);
-        self.write_file("tools/node.json", &node.to_string());
-    }
-
-    fn write_scripts(&self) {
-        let info = json!({
-            "ServerVersion": "28.2.2", "MemTotal": 64_u64 << 30, "NCPU": 4, "DockerRootDir": "/nowhere", "OSType": "linux",
-            "Architecture": "x86_64",
-        });
-        self.write_file("tools/info.json", &info.to_string());
-        self.write_file("tools/images.json", &listing().to_string());
-        self.write_file("tools/kubeconfig", &kubeconfig(&self.api.url()));
-        self.describe_node("running", Some(&self.environment("smoke")));
-        *self.scripts.lock().unwrap() = [("docker", Vec::new()), ("kind", Vec::new()), ("helm", Vec::new())];
-        let fake = |name: &str| format!("post {}/fake/{name}", self.api.url());
-
-        self.on("docker", "info", &["stdout-file info.json"]);
-        let absent = "stderr Error response from daemon: No such container: airflow-cluster-control-plane";
-        self.on("docker", "container inspect", &[absent, "exit 1"]);
-        self.on("docker", "container inspect airflow-cluster-control-plane", &["when node", "stdout-file node.json"]);
-        self.on("docker", "container ls", &[]);
-        self.on("docker", "container start airflow-cluster-control-plane", &[]);
-        let node_id = format!("stdout {}", crate::bundle::image_id("node"));
-        self.on("docker", "image inspect", &["stderr Error response from daemon: No such image", "exit 1"]);
-        self.on("docker", &format!("image inspect {NODE}"), &["when node-image", &node_id]);
-        self.on("docker", "image load node.tar", &["mark node-image"]);
-        self.on("docker", "exec crictl images", &["stdout {\"images\":[]}"]);
-        self.on("docker", "exec crictl images", &["when images", "stdout-file images.json"]);
-        self.on("docker", "exec ctr import database.tar", &[]);
-        self.on("docker", "exec ctr import airflow.tar", &["mark images"]);
-        self.on("docker", "network rm kind", &[]);
-
-        self.on("kind", "version", &["stdout kind v0.30.0 go1.24.6 linux/amd64"]);
-        let create = [
-            "stderr Creating cluster \"airflow-cluster\" ...",
-            "stderr  • Ensuring node image (windtunnel.local/node:v1.34.4) 🖼  ...",
-            "stderr  ✓ Ensuring node image (windtunnel.local/node:v1.34.4) 🖼",
-            "stderr  • Preparing nodes 📦   ...",
-            "mark node",
-            "stderr  ✓ Preparing nodes 📦 ",
-            "copy kubeconfig --kubeconfig",
-            "stderr  ✓ Starting control-plane 🕹️",
-        ];
-        self.on("kind", "create cluster", &create);
-        self.on("kind", "delete cluster", &["unmark node", "unmark images"]);
-        self.on("kind", "export kubeconfig", &["copy kubeconfig --kubeconfig"]);
-
-        self.on("helm", "version", &["stdout v3.19.0"]);
-        self.on("helm", "upgrade --install", &[&fake("install")]);
     }
 
     /// No key or password of any environment may be in what a run printed, unless it was asked for, nor in any command.
@@ -330,17 +272,6 @@ impl fmt::Display for Run {
         }
         Ok(())
     }
-}
-
-fn kubeconfig(server: &str) -> String {
-    let name = "kind-airflow-cluster";
-    json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": server}}],
-        "users": [{"name": name, "user": {}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-    })
-    .to_string()
 }
 
 /// A port that is free and that no other test gets: below those that the kernel gives away by itself.

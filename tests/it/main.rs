@@ -11,6 +11,7 @@ mod bundle;
 mod context;
 mod invariants;
 mod objects;
+mod scripts;
 
 mod bad_input;
 mod bundles;

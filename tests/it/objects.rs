@@ -168,7 +168,10 @@ fn owned_by(kind: &str, name: &str) -> Value {
 
 fn pod(name: &str, labels: &Value, owners: &Value, containers: &[&str]) -> Value {
     let image = "windtunnel.local/image:1";
-    let spec: Vec<Value> = containers.iter().map(|name| json!({"name": name, "image": image, "readinessProbe": {"periodSeconds": 5}})).collect();
+    let spec: Vec<Value> = containers
+        .iter()
+        .map(|name| json!({"name": name, "image": image, "readinessProbe": {"periodSeconds": 5}}))
+        .collect();
     let status = |name: &&str| {
         json!({
             "name": name, "image": image, "imageID": "", "ready": true, "started": true, "restartCount": 0,

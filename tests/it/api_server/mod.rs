@@ -10,6 +10,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use http_body_util::combinators::UnsyncBoxBody;
@@ -47,11 +48,13 @@ struct Shared {
     effects: Mutex<BTreeMap<String, Effect>>,
     logs: Mutex<BTreeMap<(String, String), String>>,
     failing: Mutex<u32>,
+    /// A file that is made when somebody asks for the version: the first question to a new cluster.
+    asked: PathBuf,
 }
 
 impl ApiServer {
-    /// Starts it on a thread of its own. Forwarded ports lead to `airflow`.
-    pub(crate) fn start(airflow: SocketAddr) -> Self {
+    /// Starts it on a thread of its own. Forwarded ports lead to `airflow`; `asked` is made when somebody asks for the version.
+    pub(crate) fn start(airflow: SocketAddr, asked: PathBuf) -> Self {
         let shared = Arc::new(Shared {
             store: Arc::default(),
             changed: change::Sender::new(0),
@@ -59,6 +62,7 @@ impl ApiServer {
             effects: Mutex::default(),
             logs: Mutex::default(),
             failing: Mutex::new(0),
+            asked,
         });
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
@@ -121,6 +125,9 @@ impl Shared {
         }
         if self.fails_now() {
             return failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "etcdserver: leader changed");
+        }
+        if path == "/version" {
+            std::fs::write(&self.asked, "").unwrap();
         }
         if let Some(document) = discovery::document(&path) {
             return json_answer(StatusCode::OK, &document);
