@@ -108,12 +108,21 @@ EOT
   say "This machine lacks CAP_SYS_RESOURCE: privileged containers go without it ($bounded_runc, $daemon_config)."
 }
 
+# The engine tells of the new default runtime when it has read its configuration again.
+await_bounded_runtime() {
+  local deadline=$((SECONDS + 10))
+  until [ "$(docker info --format '{{.DefaultRuntime}}')" = bounded ]; do
+    [ $SECONDS -lt $deadline ] || fail "The Docker Engine did not take over $daemon_config within 10 seconds."
+    sleep 0.2
+  done
+}
+
 # A running engine takes another default runtime over on SIGHUP, without stopping its containers.
 adapt_running_engine() {
   if needs_bounded_runc && is_root && has jq; then
     install_bounded_runc
     kill -HUP "$(cat /run/docker.pid)"
-    sleep 1
+    await_bounded_runtime
   fi
 }
 

@@ -22,6 +22,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The largest body that is read: a task log of some hundred thousand lines.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
+/// How often a `GET` is sent that is not answered in time.
+const ATTEMPTS: u32 = 3;
+/// The code of a failure to answer in time.
+const SLOW: &str = "no_answer_in_time";
+
 /// One web server on 127.0.0.1.
 ///
 /// Every request has a connection of its own. A kept one would stay spliced to the pod that it was made to, and so fail, or
@@ -72,11 +77,17 @@ impl Client {
         Ok(Self { token: Some(token.access_token), ..self.clone() })
     }
 
-    /// Sends `GET`.
+    /// Sends `GET`; again, a few times, where the web server is too busy to answer in time, as one on a laptop may be while a worker starts.
     ///
     /// # Errors
     /// As [`Client::send`].
     pub async fn get(&self, path: &str) -> Result<Answer, Failure> {
+        for _ in 1..ATTEMPTS {
+            match self.send(Method::GET, path, Vec::new()).await {
+                Err(failure) if failure.code == Some(SLOW) => {}
+                ended => return ended,
+            }
+        }
         self.send(Method::GET, path, Vec::new()).await
     }
 
@@ -114,7 +125,9 @@ impl Client {
         let request = self.request(method, path, body)?;
         match tokio::time::timeout(self.deadline, self.exchange(&asked, request)).await {
             Ok(answer) => answer,
-            Err(_) => Err(no_answer(&asked).evidence(format!("no answer within {} s", self.deadline.as_secs_f32()))),
+            Err(_) => Err(no_answer(&asked)
+                .code(SLOW)
+                .evidence(format!("no answer within {} s", self.deadline.as_secs_f32()))),
         }
     }
 

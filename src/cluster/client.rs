@@ -46,6 +46,12 @@ impl Cluster {
         self.config.cluster_url.to_string()
     }
 
+    /// The cluster that a configuration leads to.
+    #[cfg(test)]
+    pub(super) fn of(config: Config) -> Self {
+        Self { client: client(&config).unwrap(), config }
+    }
+
     /// The same cluster, certificates and user, but spoken to at another address of its API server.
     pub(super) fn at(&self, address: SocketAddr) -> Result<Self, Failure> {
         let doing = || format!("cannot speak to the API server at {address}");

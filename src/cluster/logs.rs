@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::Cluster;
 use super::observe::Pause;
 use super::verdict::{LogSource, containers};
-use super::workload::{Workload, WorkloadKind};
+use super::workload::{Expected, Workload, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
 /// How long a verdict waits for the log that proves it.
@@ -56,12 +56,12 @@ struct Run {
 /// There is no such workload, pod or container, it has not started yet (unless followed), or the API server does not answer.
 pub async fn stream(
     cluster: &Cluster,
-    namespace: &str,
+    expected: Expected<'_>,
     wanted: Wanted<'_>,
     mut on_line: impl FnMut(&str),
 ) -> Result<(), Failure> {
-    let labels = labels(cluster, namespace, wanted.workload).await?;
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let labels = labels(cluster, expected, wanted.workload).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), expected.namespace);
     if wanted.follow {
         return follow(&pods, &labels, wanted, &mut on_line).await;
     }
@@ -72,9 +72,8 @@ pub async fn stream(
     };
     let Some(run) = run(pod, wanted.container)? else {
         let name = format!("container `{}` of pod `{}`", wanted.container, pod.name_any());
-        return Err(
-            Failure::new(Kind::Unhealthy, format!("{name} has not started yet")).hint("see why: `windtunnel status`")
-        );
+        return Err(Failure::new(Kind::Unhealthy, format!("{name} has not started yet"))
+            .hint(format!("see why: {}", expected.command("status"))));
     };
     let parameters = LogParams { tail_lines: Some(i64::from(wanted.tail)), ..parameters(&run, wanted.container) };
     print(&pods, &run.pod, &parameters, &mut on_line).await?;
@@ -192,24 +191,73 @@ fn newest<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<&'a Pod> {
 }
 
 /// The label selector of a workload's pods.
-async fn labels(cluster: &Cluster, namespace: &str, workload: &Workload) -> Result<String, Failure> {
+async fn labels(cluster: &Cluster, expected: Expected<'_>, workload: &Workload) -> Result<String, Failure> {
     let name = workload.name.as_str();
     let doing = || format!("cannot read {workload}");
     let client = cluster.client.clone();
     let selector: Option<LabelSelector> = match workload.kind {
         WorkloadKind::Deployment => {
-            let found = Api::<Deployment>::namespaced(client, namespace).get_opt(name).await;
+            let found = Api::<Deployment>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
         }
         WorkloadKind::StatefulSet => {
-            let found = Api::<StatefulSet>::namespaced(client, namespace).get_opt(name).await;
+            let found = Api::<StatefulSet>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
         }
     };
     let Some(selector) = selector else {
         return Err(Failure::new(Kind::Unhealthy, format!("there is no {workload}"))
-            .hint("see what is there: `windtunnel status`"));
+            .hint(format!("see what is there: {}", expected.command("status"))));
     };
     let labels = selector.match_labels.unwrap_or_default();
     Ok(labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, created: &str, status: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "uid": name, "creationTimestamp": created},
+            "spec": {"containers": [{"name": "scheduler"}]},
+            "status": {"containerStatuses": [status]},
+        }))
+        .unwrap()
+    }
+
+    fn status(state: &serde_json::Value, last: &serde_json::Value) -> serde_json::Value {
+        json!({"name": "scheduler", "image": "", "imageID": "", "ready": false, "restartCount": 2, "state": state, "lastState": last})
+    }
+
+    #[test]
+    fn a_container_in_a_crash_loop_shows_its_last_run() {
+        let ended = json!({"terminated": {"exitCode": 1}});
+        let waiting = status(&json!({"waiting": {"reason": "CrashLoopBackOff"}}), &ended);
+        let waiting = run(&pod("a", "2026-11-22T22:00:00Z", &waiting), "scheduler").unwrap().unwrap();
+        assert!(waiting.previous && !waiting.running);
+        // The same run, seen a second before: it is not shown twice.
+        let just_ended =
+            run(&pod("a", "2026-11-22T22:00:00Z", &status(&ended, &json!({}))), "scheduler").unwrap().unwrap();
+        assert!(!just_ended.previous && just_ended.identity == waiting.identity);
+    }
+
+    #[test]
+    fn a_container_that_has_not_started_has_no_run_and_a_wrong_name_is_a_usage_error() {
+        let creating = status(&json!({"waiting": {"reason": "ContainerCreating"}}), &json!({}));
+        let pod = pod("a", "2026-11-22T22:00:00Z", &creating);
+        assert!(run(&pod, "scheduler").unwrap().is_none());
+        let Err(failure) = run(&pod, "nope") else { panic!("there is no such container") };
+        assert_eq!((failure.kind, failure.hints[0].as_str()), (Kind::Usage, "it has scheduler"));
+    }
+
+    #[test]
+    fn the_newest_pod_that_stays_is_taken() {
+        let old = pod("old", "2026-11-22T22:00:00Z", &json!({"name": "scheduler"}));
+        let mut leaving = pod("leaving", "2026-11-22T22:05:00Z", &json!({"name": "scheduler"}));
+        leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
+        assert_eq!(newest([&old, &leaving].into_iter()).unwrap().name_any(), "old");
+    }
 }

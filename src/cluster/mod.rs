@@ -5,7 +5,7 @@ mod client;
 pub mod forward;
 pub mod logs;
 pub mod namespace;
-pub mod observe;
+mod observe;
 pub mod release;
 mod secret;
 pub mod survey;

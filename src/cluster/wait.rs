@@ -132,11 +132,12 @@ async fn late(
 struct Shown {
     /// By pod and subject.
     states: BTreeMap<(String, String), String>,
-    trouble: Option<String>,
+    is_in_trouble: bool,
 }
 
 impl Shown {
     fn states(&mut self, step: &Step<'_>, states: &[PodState]) {
+        self.is_in_trouble = false;
         for state in states {
             let key = (state.pod.clone(), state.subject.clone());
             if self.states.insert(key, state.state.clone()).as_ref() == Some(&state.state) {
@@ -164,13 +165,14 @@ impl Shown {
         }
     }
 
-    fn trouble(&mut self, step: &Step<'_>, trouble: Option<String>) {
-        let line = trouble.clone().unwrap_or_else(|| "asking the API server".to_owned());
-        if trouble.is_some() && self.trouble != trouble {
-            step.note(&line);
+    /// Tells once of an API server that fails, whichever watch it shows in.
+    fn trouble(&mut self, step: &Step<'_>, error: Option<String>) {
+        let Some(error) = error else { return step.doing("asking the API server") };
+        if !self.is_in_trouble {
+            step.note(&error);
         }
-        self.trouble = trouble;
-        step.doing(shorten(&line));
+        self.is_in_trouble = true;
+        step.doing(shorten(&error));
     }
 }
 
@@ -180,3 +182,6 @@ fn shorten(line: &str) -> String {
     }
     line.chars().take(LINE_WIDTH - 1).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,18 @@ pub struct Expected<'a> {
     pub workloads: &'a [Workload],
 }
 
+impl Expected<'_> {
+    /// A command of windtunnel's for this environment, in backticks: what a hint says.
+    #[must_use]
+    pub fn command(&self, words: &str) -> String {
+        if self.environment == crate::plan::DEFAULT_NAME {
+            format!("`windtunnel {words}`")
+        } else {
+            format!("`windtunnel {words} --name {}`", self.environment)
+        }
+    }
+}
+
 /// A set of pods that must be ready.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Workload {

@@ -2,6 +2,7 @@
 
 use crate::airflow::{Client, task_log};
 use crate::cli::LogsArgs;
+use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs};
 use crate::error::{During, Failure, Kind};
 use crate::stacks;
@@ -38,5 +39,7 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
         tail: arguments.tail,
         follow: arguments.follow,
     };
-    logs::stream(&cluster, &record.namespace, wanted, |line| ui.data(&format!("{line}\n"))).await
+    let workloads = stacks::workloads(&record.name);
+    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
+    logs::stream(&cluster, expected, wanted, |line| ui.data(&format!("{line}\n"))).await
 }

@@ -11,10 +11,20 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Insists that Airflow itself says that all of it is healthy.
 pub(crate) fn assert_healthy(port: u16) {
-    let answer = get(&format!("http://127.0.0.1:{port}/api/v2/monitor/health"), DEADLINE).unwrap();
-    let health = answer.json();
-    for part in ["metadatabase", "scheduler", "dag_processor", "triggerer"] {
-        assert_eq!(health[part]["status"], "healthy", "{part}: {health}");
+    health(port).unwrap();
+}
+
+/// Waits until Airflow says so: a scheduler's heart beats some time after the web server answers.
+pub(crate) fn await_healthy(port: u16) {
+    until("Airflow to be healthy", Duration::from_mins(2), || health(port));
+}
+
+fn health(port: u16) -> Result<(), String> {
+    let health = get(&format!("http://127.0.0.1:{port}/api/v2/monitor/health"), DEADLINE)?.json();
+    let sick = |part: &&&str| health[part]["status"] != "healthy";
+    match ["metadatabase", "scheduler", "dag_processor", "triggerer"].iter().find(sick) {
+        Some(part) => Err(format!("{part}: {health}")),
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::airflow::assert_healthy;
+use crate::airflow::{assert_healthy, await_healthy};
 use crate::artefacts::say;
 use crate::docker::{airflow_pod, docker, kubectl, node};
 use crate::environment::Environment;
@@ -43,6 +43,7 @@ pub(crate) fn survives_the_pod(environment: &Environment) {
     let since = jiff::Timestamp::now().duration_since(since).as_secs();
     say(&format!("the request was held {:.1} s; the new pod is ready for {since} s", waited.as_secs_f64()));
     assert_eq!(server(environment.port), Some(forward), "another process serves the port");
+    await_healthy(environment.port);
 }
 
 /// A killed forward is told of, and started again by `forward start`.

@@ -1,6 +1,6 @@
 //! Carries one client through a tunnel, from its first byte to its last.
 
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStrea
     let last = spdy::data_head(pair.data, 0, true);
     tokio::select! {
         // The pod has ended: nobody would hear what the client still says.
-        end = &mut down => return finish(end, send(writer, &[&last]).await),
+        end = &mut down => return finish(end, send(writer, &last).await),
         ended = up(client_reader, writer, pair, &talk) => if ended.is_err() { return End::Broken },
     }
     // There is no half-open connection into a pod: a second after our end containerd cuts the answer off.
@@ -66,12 +66,12 @@ pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStrea
     let mut patience = if talk.asked.load(Ordering::Relaxed) { ANSWER } else { BREATH };
     loop {
         tokio::select! {
-            end = &mut down => return finish(end, send(writer, &[&last]).await),
+            end = &mut down => return finish(end, send(writer, &last).await),
             () = talk.answered.notified() => patience = PAUSE,
             () = sleep(patience) => break,
         }
     }
-    let sent = send(writer, &[&last]).await;
+    let sent = send(writer, &last).await;
     match timeout(ENDING, down).await {
         Ok(end) => finish(end, sent),
         Err(_) => End::Broken,
@@ -85,18 +85,21 @@ fn finish(end: Result<End>, sent: Result<()>) -> End {
     }
 }
 
-async fn up(mut client: ReadHalf<'_>, writer: &Writer, pair: Pair, talk: &Talk) -> Result<()> {
-    let mut chunk = Vec::new();
+async fn up(client: ReadHalf<'_>, writer: &Writer, pair: Pair, talk: &Talk) -> Result<()> {
     loop {
-        // A client that says nothing costs no buffer.
         client.readable().await?;
-        chunk.resize(CHUNK, 0);
-        let count = client.read(&mut chunk).await?;
-        if count == 0 {
-            return Ok(());
-        }
+        // Made for what there is, and gone when it is sent: a client that says nothing costs no buffer.
+        let mut chunk = vec![0; spdy::HEAD + CHUNK];
+        let count = match client.try_read(&mut chunk[spdy::HEAD..]) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        };
         talk.asked.store(true, Ordering::Relaxed);
-        send(writer, &[&spdy::data_head(pair.data, count, false), &chunk[..count]]).await?;
+        chunk.truncate(spdy::HEAD + count);
+        chunk[..spdy::HEAD].copy_from_slice(&spdy::data_head(pair.data, count, false));
+        send(writer, &chunk).await?;
     }
 }
 
@@ -130,7 +133,7 @@ async fn down(reader: &mut Reader, writer: &Writer, pair: Pair, mut client: Writ
             Frame::Ping if length == 4 => {
                 let mut id = [0; 4];
                 reader.read_exact(&mut id).await?;
-                send(writer, &[&spdy::ping(id)]).await?;
+                send(writer, &spdy::ping(id)).await?;
             }
             Frame::GoAway => return Err(reset()),
             _ => {

@@ -14,8 +14,6 @@ use super::pool::Pool;
 use super::splice::splice;
 use super::{Route, Target};
 
-/// How long a connection may wait for a pod before it is closed.
-const WAIT: Duration = Duration::from_secs(60);
 /// How long the connection to the node may take: it is on this machine.
 const CONNECT: Duration = Duration::from_secs(1);
 /// The pause after both routes failed although a pod is ready.
@@ -26,6 +24,8 @@ pub(super) struct Shared {
     pub(super) target: Target,
     /// Only this route, for tests and measurements.
     pub(super) only: Option<Route>,
+    /// How long a connection may wait for a pod before it is closed.
+    pub(super) wait: Duration,
     pub(super) backends: watch::Receiver<Backends>,
     pub(super) direct: watch::Receiver<Direct>,
     /// A connection by the direct route failed.
@@ -38,7 +38,7 @@ pub(super) struct Shared {
 /// # Errors
 /// In one line, why it was closed without having been served.
 pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> Result<(), String> {
-    let deadline = Instant::now() + WAIT;
+    let deadline = Instant::now() + shared.wait;
     client.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut backends = shared.backends.clone();
     let mut reason = None;
@@ -47,7 +47,7 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> Result<(), 
             timeout_at(deadline, backends.wait_for(Backends::ready)).await.map(|now| now.map(|now| now.clone()))
         else {
             let reason = reason.unwrap_or_else(|| shared.backends.borrow().missing(&shared.target.service));
-            return Err(format!("a connection was closed after {} s: {reason}", WAIT.as_secs()));
+            return Err(format!("a connection was closed after {} s: {reason}", shared.wait.as_secs()));
         };
         match by_a_route(&mut client, &now, shared).await {
             Ok(served) => return served,
@@ -55,7 +55,11 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> Result<(), 
         }
         // A pod is ready and yet cannot be reached: the watch lags, or the route is being proven again.
         if timeout_at(deadline, sleep(PAUSE)).await.is_err() {
-            return Err(format!("a connection was closed after {} s: {}", WAIT.as_secs(), reason.unwrap_or_default()));
+            return Err(format!(
+                "a connection was closed after {} s: {}",
+                shared.wait.as_secs(),
+                reason.unwrap_or_default()
+            ));
         }
     }
 }

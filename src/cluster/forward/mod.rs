@@ -7,7 +7,11 @@
 mod backends;
 mod carry;
 mod connection;
+#[cfg(test)]
+mod connection_tests;
 mod direct;
+#[cfg(test)]
+mod fake_node;
 mod observe;
 mod pool;
 mod port;
@@ -33,6 +37,8 @@ use direct::Direct;
 use pool::Pool;
 pub use port::{port_holder, port_is_free};
 
+/// How long a connection may wait for a pod before it is closed: as long as browsers wait for an answer, about.
+const WAIT: Duration = Duration::from_secs(60);
 /// How long open connections may go on after the forward was told to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often the count of connections is told, if it changed.
@@ -136,6 +142,7 @@ pub async fn serve(
         pool: Pool::new(target.namespace.clone()),
         target: target.clone(),
         only,
+        wait: WAIT,
         backends: backends.clone(),
         direct: direct.clone(),
         direct_failed: Notify::new(),

@@ -106,3 +106,94 @@ async fn follow(
 fn one_line(failure: &Failure) -> String {
     std::iter::once(&failure.message).chain(&failure.evidence).map(String::as_str).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::{Request, Response};
+    use kube::client::Body;
+    use kube::{Client, Config};
+    use serde_json::{Value, json};
+    use tower_test::mock::{Handle, pair};
+
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            kubeconfig: "/nowhere".into(),
+            context: "kind-demo".to_owned(),
+            namespace: "demo".to_owned(),
+            service: "demo-web".to_owned(),
+            service_port: 8080,
+        }
+    }
+
+    fn slice(version: &str, pod: &str, ready: bool) -> Value {
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "demo-web-1", "resourceVersion": version},
+            "ports": [{"name": "web", "port": 8080}],
+            "endpoints": [{"addresses": ["10.244.0.5"], "conditions": {"ready": ready},
+                           "targetRef": {"kind": "Pod", "name": pod, "uid": pod}}]
+        })
+    }
+
+    /// Answers as an API server does: lists first, then on the watch of slices one new pod, and then it goes away.
+    async fn api_server(mut requests: Handle<Request<Body>, Response<Body>>) {
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "demo-web", "resourceVersion": "1"},
+            "spec": {"ports": [{"name": "web", "port": 8080, "nodePort": 30080}]}
+        });
+        let mut watched = false;
+        while let Some((request, send)) = requests.next_request().await {
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            let items = match path {
+                "/api/v1/namespaces/demo/services" => {
+                    assert!(query.contains("fieldSelector=metadata.name%3Ddemo-web"), "{query}");
+                    json!([service])
+                }
+                "/apis/discovery.k8s.io/v1/namespaces/demo/endpointslices" => {
+                    assert!(query.contains("labelSelector=kubernetes.io%2Fservice-name%3Ddemo-web"), "{query}");
+                    json!([slice("1", "old", true)])
+                }
+                other => panic!("nobody should ask for {other}"),
+            };
+            if !query.contains("watch=true") {
+                let list = json!({"metadata": {"resourceVersion": "1"}, "items": items});
+                send.send_response(Response::new(Body::from(list.to_string().into_bytes())));
+            } else if path.ends_with("services") {
+                // A watch on which nothing happens: held open for as long as the test lasts.
+                std::mem::forget(send);
+            } else if std::mem::replace(&mut watched, true) {
+                send.send_error(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+            } else {
+                let event = json!({"type": "MODIFIED", "object": slice("2", "new", true)});
+                send.send_response(Response::new(Body::from(format!("{event}\n").into_bytes())));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_watch_says_becomes_the_backends_until_the_api_server_goes() {
+        let (service, requests) = pair::<Request<Body>, Response<Body>>();
+        tokio::spawn(api_server(requests));
+        let mut cluster = Cluster::of(Config::new("http://127.0.0.1:1".parse().unwrap()));
+        cluster.client = Client::new(service, "default");
+        let (sender, mut backends) = watch::channel(Backends::default());
+        let watching = tokio::spawn(async move {
+            let trouble = watch_until_it_breaks(&cluster, &target(), &sender).await;
+            (trouble, sender)
+        });
+        let seen = backends.wait_for(|now| now.pods.iter().any(|pod| pod.pod == "new")).await.unwrap().clone();
+        assert_eq!((seen.epoch, seen.node_port, seen.pods.len()), (1, Some(30080), 1));
+        let (trouble, _sender) = watching.await.unwrap();
+        assert!(trouble.starts_with("the API server cannot be reached: "), "{trouble}");
+        assert!(trouble.contains("connection refused"), "{trouble}");
+    }
+
+    #[tokio::test]
+    async fn without_its_kubeconfig_the_environment_is_gone() {
+        let (sender, _backends) = watch::channel(Backends::default());
+        observe(&target(), &sender).await;
+        assert!(sender.borrow().trouble.is_none());
+    }
+}

@@ -1,10 +1,10 @@
 //! The tunnels that are open and carry nobody right now.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backends::{Backends, PodPort};
@@ -13,9 +13,12 @@ use super::tunnel::{Pair, Tunnel};
 
 /// How many tunnels are kept open in advance while the API server's route is the one in use: what a browser opens at once.
 const SPARE: usize = 6;
-/// How many idle tunnels are kept at most, after a rush.
-const MOST: usize = 64;
-/// How long after a rush they are kept.
+/// How many tunnels there are that are used again. More would not make a local API server faster, and each takes memory:
+/// about 50 KiB here, more there.
+const PLACES: usize = 32;
+/// How long a client waits for one of them before it gets one of its own.
+const CROWD: Duration = Duration::from_secs(1);
+/// How long after a rush all of them are kept.
 const RUSH: Duration = Duration::from_secs(30);
 /// How many tunnels are opened at a time: each costs the API server and the kubelet a TLS handshake of their own.
 const OPENING: usize = 8;
@@ -28,6 +31,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Pool {
     namespace: String,
     idle: Mutex<Idle>,
+    places: Arc<Semaphore>,
     opening: Semaphore,
     turn: AtomicUsize,
     /// A tunnel came back.
@@ -46,6 +50,7 @@ impl Pool {
         Self {
             namespace,
             idle: Mutex::new(Idle { tunnels: Vec::new(), last_taken: Instant::now() }),
+            places: Arc::new(Semaphore::new(PLACES)),
             opening: Semaphore::new(OPENING),
             turn: AtomicUsize::new(0),
             returned: Notify::new(),
@@ -54,7 +59,7 @@ impl Pool {
     }
 
     /// A tunnel to one of the pods with streams for a client: an idle one, or else whichever comes first, one that
-    /// another client gives back or a new one.
+    /// another client gives back or a new one. Where many clients hold theirs for long, it is one for this client alone.
     pub(super) async fn take(&self, backends: &Backends) -> Result<(Tunnel, Pair), String> {
         loop {
             while let Some(mut tunnel) = self.idle_to(&backends.pods) {
@@ -64,12 +69,12 @@ impl Pool {
                     return Ok((tunnel, pair));
                 }
             }
-            let permit = tokio::select! {
+            let place = tokio::select! {
                 () = self.returned.notified() => continue,
-                permit = self.opening.acquire() => permit.map_err(|error| error.to_string())?,
+                place = Arc::clone(&self.places).acquire_owned() => place.ok(),
+                () = sleep(CROWD) => None,
             };
-            let mut tunnel = self.open(backends).await?;
-            drop(permit);
+            let mut tunnel = self.open(backends, place).await?;
             let pair = tunnel.begin().await?;
             return Ok((tunnel, pair));
         }
@@ -77,9 +82,8 @@ impl Pool {
 
     /// Takes a tunnel back for the next client.
     pub(super) fn give_back(&self, tunnel: Tunnel) {
-        let mut idle = self.lock();
-        if tunnel.reusable() && idle.tunnels.len() < MOST {
-            idle.tunnels.push(tunnel);
+        if tunnel.reusable() {
+            self.lock().tunnels.push(tunnel);
             self.returned.notify_one();
         }
     }
@@ -90,21 +94,19 @@ impl Pool {
             let now = backends.borrow_and_update().clone();
             let wanted = if direct.borrow_and_update().unusable() && now.ready() { SPARE } else { 0 };
             let open = self.tidy(&now.pods, wanted);
-            let pause = if open < wanted {
-                let opened = match self.opening.acquire().await {
-                    Ok(_permit) => self.open(&now).await,
-                    Err(error) => Err(error.to_string()),
+            // Without a free place there is a rush, and nothing to spare.
+            let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| open < wanted);
+            let mut pause = RUSH;
+            if place.is_some() {
+                pause = match self.open(&now, place).await {
+                    Ok(tunnel) => {
+                        self.give_back(tunnel);
+                        Duration::ZERO
+                    }
+                    // Why is said to the client that needs one.
+                    Err(_) => PAUSE,
                 };
-                // Why it failed is said to the client that needs one.
-                let Ok(tunnel) = opened else {
-                    sleep(PAUSE).await;
-                    continue;
-                };
-                self.give_back(tunnel);
-                Duration::ZERO
-            } else {
-                RUSH
-            };
+            }
             tokio::select! {
                 changed = backends.changed() => if changed.is_err() { return },
                 changed = direct.changed() => if changed.is_err() { return },
@@ -114,13 +116,14 @@ impl Pool {
         }
     }
 
-    async fn open(&self, backends: &Backends) -> Result<Tunnel, String> {
+    async fn open(&self, backends: &Backends, place: Option<OwnedSemaphorePermit>) -> Result<Tunnel, String> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let (Some(cluster), Some(pod)) = (&backends.cluster, backends.pods.get(turn % backends.pods.len().max(1)))
         else {
             return Err("no pod is ready".to_owned());
         };
-        timeout(OPEN, Tunnel::open(cluster, &self.namespace, pod.clone()))
+        let _permit = self.opening.acquire().await.map_err(|error| error.to_string())?;
+        timeout(OPEN, Tunnel::open(cluster, &self.namespace, pod.clone(), place))
             .await
             .unwrap_or_else(|_| Err(format!("the API server did not open a tunnel within {OPEN:?}")))
     }

@@ -13,7 +13,7 @@ use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
 use super::backends::PodPort;
@@ -37,6 +37,8 @@ pub(super) struct Tunnel {
     pub(super) reader: Reader,
     pub(super) writer: Writer,
     clients: u32,
+    /// Its place among the tunnels that are used again; one of a rush has none.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// The two streams of one client.
@@ -51,7 +53,12 @@ impl Tunnel {
     ///
     /// It asks for SPDY/3.1 as every `kubectl` before 1.31 does and every API server since then understands; the newer
     /// way (Kubernetes enhancement 4006) wraps the very same frames into WebSocket messages.
-    pub(super) async fn open(cluster: &Cluster, namespace: &str, pod: PodPort) -> std::result::Result<Self, String> {
+    pub(super) async fn open(
+        cluster: &Cluster,
+        namespace: &str,
+        pod: PodPort,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> std::result::Result<Self, String> {
         let request = Request::post(format!("/api/v1/namespaces/{namespace}/pods/{}/portforward", pod.pod))
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "SPDY/3.1")
@@ -65,12 +72,12 @@ impl Tunnel {
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| one_line(&error))?;
         let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
-        Ok(Self { pod, reader: BufReader::with_capacity(CHUNK, reader), writer: Mutex::new(writer), clients: 0 })
+        Ok(Self { pod, reader: BufReader::with_capacity(CHUNK, reader), writer: Mutex::new(writer), clients: 0, place })
     }
 
     /// Whether another client may be sent through.
     pub(super) const fn reusable(&self) -> bool {
-        self.clients < CLIENTS
+        self.place.is_some() && self.clients < CLIENTS
     }
 
     /// Opens the streams of a client. Nothing of the client's is touched, so that after a failure another tunnel can be
@@ -81,7 +88,7 @@ impl Tunnel {
         let frames = spdy::open_pair(self.clients == 0, pair.error, pair.data, self.pod.port);
         self.clients += 1;
         let replied = timeout(REPLY, async {
-            send(&self.writer, &[&frames]).await?;
+            send(&self.writer, &frames).await?;
             // Data that came before the reply would be dropped (moby/spdystream, `connection.go`, `handleDataFrame`).
             loop {
                 let (frame, length) = next(&mut self.reader).await?;
@@ -120,11 +127,9 @@ pub(super) async fn skip(reader: &mut Reader, length: usize) -> Result<u32> {
 }
 
 /// Sends frames, whole and at once.
-pub(super) async fn send(writer: &Writer, frames: &[&[u8]]) -> Result<()> {
+pub(super) async fn send(writer: &Writer, frames: &[u8]) -> Result<()> {
     let mut writer = writer.lock().await;
-    for frame in frames {
-        writer.write_all(frame).await?;
-    }
+    writer.write_all(frames).await?;
     writer.flush().await
 }
 

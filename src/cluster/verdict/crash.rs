@@ -1,9 +1,11 @@
 //! A container that ends when it should run: out of memory, a migration that fails, or any crash loop, with its last log lines.
 //!
-//! A crash loop is terminal with the third failed run in a row, when the kubelet backs off for longer than its first 10 s. A run that began before
-//! the workloads that this one may need were ready is forgiven. Out of memory is terminal with the first kill of a container that has a memory
+//! A crash loop is terminal with the third failed run in a row: the kubelet has backed off for its first 10 s, and the run after that has failed
+//! too. A run that began before the workloads that this one may need were ready is forgiven. Out of memory is terminal with the first kill of a container that has a memory
 //! limit of its own, because the same work meets the same limit; otherwise with the second. That an image is for another processor
 //! may show in the log only.
+
+use std::ops::RangeInclusive;
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt;
@@ -16,12 +18,15 @@ use super::{LogSource, Verdict, count, start};
 const MIGRATION: &str = "migrate";
 /// Restarts until a crash loop counts; with them three runs have failed.
 const RESTARTS: i32 = 2;
+/// Seconds between two runs that tell of a back-off: the kubelet's first takes 10, its longest 300.
+const BACK_OFF: RangeInclusive<i64> = 8..=330;
 /// Seconds until what has just become ready is known to be so everywhere in the cluster.
 const SETTLING: i64 = 5;
 
 pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     let ended = start::ended(container)?;
-    if ended.exit_code == 0 && container.init && container.waiting().0.is_empty() {
+    let has_done_its_work = ended.exit_code == 0 && container.init;
+    if has_done_its_work {
         return None;
     }
     let restarts = container.status.map_or(0, |status| status.restart_count);
@@ -29,13 +34,13 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     let lines = view.observed.logs.get(&source).cloned().unwrap_or_default();
     let mut verdict = if ended.reason.as_deref() == Some("OOMKilled") {
         out_of_memory(view, pod, container, restarts)
-    } else if lines.iter().any(|line| line.contains("exec format error")) {
+    } else if lines.iter().any(|line| line.to_lowercase().contains("exec format error")) {
         start::wrong_platform(view, pod, container)
     } else {
-        let again_and_again = restarts >= RESTARTS && is_backing_off(container) && is_on_its_own(view, workload, ended);
+        let again_and_again = restarts >= RESTARTS && fails_in_a_row(container) && is_on_its_own(view, workload, ended);
         crash(view, pod, container).terminal_if(again_and_again)
     };
-    verdict = verdict.evidence(format!("{}, restarted {restarts} times", exit(ended)));
+    verdict = verdict.evidence(format!("{}, {}", exit(ended), restarted(restarts)));
     verdict.evidence.extend(lines);
     verdict.log = Some(source);
     Some(verdict)
@@ -70,10 +75,21 @@ fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, rest
         .terminal_if(limit.is_some() || restarts >= 1)
 }
 
-/// The kubelet waits for longer than after the first failure in a row: what was restarted days ago does not count.
-fn is_backing_off(container: &ContainerView<'_>) -> bool {
-    let (reason, message) = container.waiting();
-    reason == "CrashLoopBackOff" && !message.starts_with("back-off 10s ")
+/// Whether the run that has ended came after a back-off: what was restarted days ago does not count.
+///
+/// The kubelet shows `CrashLoopBackOff` up to 15 s after the end of a run, and until then only how this run and the one before ended.
+fn fails_in_a_row(container: &ContainerView<'_>) -> bool {
+    if let ("CrashLoopBackOff", message) = container.waiting() {
+        return !message.starts_with("back-off 10s ");
+    }
+    let status = container.status;
+    let now = status.and_then(|status| status.state.as_ref()?.terminated.as_ref());
+    let before = status.and_then(|status| status.last_state.as_ref()?.terminated.as_ref());
+    let (Some(now), Some(before)) = (now, before) else { return false };
+    // A node that was stopped leaves runs whose end nobody saw.
+    let is_known = before.reason.as_deref() != Some("Unknown") && before.exit_code != 0;
+    let (Some(ended), Some(began)) = (&before.finished_at, &now.started_at) else { return false };
+    is_known && BACK_OFF.contains(&began.0.duration_since(ended.0).as_secs())
 }
 
 /// The run began when all that this workload may need had been ready for a while.
@@ -100,5 +116,14 @@ fn exit(ended: &ContainerStateTerminated) -> String {
     match ended.signal {
         Some(signal) if signal != 0 => format!("ended by signal {signal} ({reason})"),
         _ => format!("exit code {} ({reason})", ended.exit_code),
+    }
+}
+
+/// How often a container was restarted, in words.
+pub(super) fn restarted(times: i32) -> String {
+    match times {
+        0 => "not restarted yet".to_owned(),
+        1 => "restarted once".to_owned(),
+        times => format!("restarted {times} times"),
     }
 }

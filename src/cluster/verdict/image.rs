@@ -23,7 +23,7 @@ const CAUSES: [(&str, &[&str]); 7] = [
         "image_wrong_platform",
         &["no match for platform in manifest", "no matching manifest for", "does not match the specified platform"],
     ),
-    ("image_untrusted_registry", &["x509:", "server gave http response to https client", "certificate"]),
+    ("image_untrusted_registry", &["x509:", "server gave http response to https client"]),
     ("node_disk_full", &["no space left on device"]),
     (
         "image_no_network",
@@ -78,7 +78,7 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
         | "ImagePullBackOff"
         | "RegistryUnavailable"
         | "ImageInspectError"
-        | "SignatureValidationFailed" => classify(&text),
+        | "SignatureValidationFailed" => classify(&text, image),
         _ => return None,
     };
     let terminal = match code {
@@ -118,8 +118,9 @@ impl Attempts {
     }
 }
 
-fn classify(text: &str) -> &'static str {
-    let text = text.to_lowercase();
+fn classify(text: &str, image: &str) -> &'static str {
+    // A name may contain anything, also `denied:1`.
+    let text = if image.is_empty() { text.to_lowercase() } else { text.replace(image, "").to_lowercase() };
     let known = CAUSES.iter().find(|(_, parts)| parts.iter().any(|part| text.contains(part)));
     known.map_or("image_pull_failed", |(code, _)| code)
 }
@@ -170,7 +171,28 @@ mod tests {
     use super::classify;
 
     /// Messages as containerd and the kubelet write them; the version is the one it was seen with.
-    const MESSAGES: [(&str, &str); 16] = [
+    const MESSAGES: [(&str, &str); 21] = [
+        // containerd 1.6.20 under Kubernetes 1.34.4, captured
+        (
+            "image_not_found",
+            r#"rpc error: code = NotFound desc = failed to pull and unpack image "localhost:5000/acme/none:1": failed to resolve reference "localhost:5000/acme/none:1": localhost:5000/acme/none:1: not found"#,
+        ),
+        (
+            "image_unauthorized",
+            r#"failed to pull and unpack image "localhost:5000/acme/denied:1": failed to resolve reference "localhost:5000/acme/denied:1": pulling from host localhost:5000 failed with status code [manifests 1]: 403 Forbidden"#,
+        ),
+        (
+            "image_rate_limited",
+            r#"failed to pull and unpack image "localhost:5000/acme/limited:1": failed to resolve reference "localhost:5000/acme/limited:1": pulling from host localhost:5000 failed with status code [manifests 1]: 429 Too Many Requests"#,
+        ),
+        (
+            "image_wrong_platform",
+            r#"rpc error: code = NotFound desc = failed to pull and unpack image "localhost:5000/acme/arm:1": no match for platform in manifest: not found"#,
+        ),
+        (
+            "image_no_network",
+            r#"failed to pull and unpack image "registry.invalid/none:1": failed to resolve reference "registry.invalid/none:1": failed to do request: Head "https://registry.invalid/v2/none/manifests/1": dial tcp: lookup registry.invalid on 172.18.0.3:53: no such host"#,
+        ),
         // containerd 1.7, 2.1
         (
             "image_not_found",
@@ -202,7 +224,7 @@ mod tests {
             "image_wrong_platform",
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/amd64/busybox:1": no match for platform in manifest: not found"#,
         ),
-        ("image_wrong_platform", r#"no matching manifest for linux/arm64/v8 in the manifest list entries"#),
+        ("image_wrong_platform", r"no matching manifest for linux/arm64/v8 in the manifest list entries"),
         (
             "image_no_network",
             r#"failed to resolve reference "docker.io/library/nginx:1": failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": dial tcp: lookup registry-1.docker.io on 172.18.0.1:53: no such host"#,
@@ -229,15 +251,15 @@ mod tests {
         ),
         (
             "node_disk_full",
-            r#"failed to extract layer sha256:1234: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs/usr/lib/x: no space left on device"#,
+            r"failed to extract layer sha256:1234: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs/usr/lib/x: no space left on device",
         ),
-        ("image_pull_failed", r#"failed to extract layer sha256:1234: archive/tar: invalid tar header"#),
+        ("image_pull_failed", r"failed to extract layer sha256:1234: archive/tar: invalid tar header"),
     ];
 
     #[test]
     fn the_causes_of_a_failed_pull_are_told_apart() {
         for (code, message) in MESSAGES {
-            assert_eq!(classify(message), code, "{message}");
+            assert_eq!(classify(message, "localhost:5000/acme/denied:1"), code, "{message}");
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Verdict {
     pub hints: Vec<String>,
     /// Whether waiting longer cannot help.
     pub terminal: bool,
-    /// The log that would prove it, and may tell more; once read it is among [`Observed::logs`].
+    /// The log that would prove it, and may tell more; once read it is among what is observed.
     #[serde(skip)]
     pub log: Option<LogSource>,
 }

@@ -5,6 +5,7 @@
 use k8s_openapi::api::core::v1::Pod;
 
 use super::Verdict;
+use super::crash::restarted;
 use super::view::{ContainerView, View, last_time, message, times};
 
 /// Kills until a probe counts as too impatient.
@@ -25,21 +26,22 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
         return None;
     }
     let verdict = Verdict::new("probe_failed", container.of(pod), "a probe ends it before it is up")
-        .evidence(unhealthy(view, pod, &container.spec.name).unwrap_or_default())
-        .evidence(format!("killed {killed} times by a probe, restarted {} times", status.restart_count))
+        .evidence(unhealthy(view, pod, &container.spec.name, &["Startup", "Liveness"]).unwrap_or_default())
+        .evidence(format!("killed {killed} times by a probe, {}", restarted(status.restart_count)))
         .hint(format!("see what it was doing: {}", view.command(&format!("logs {}", container.spec.name))))
         .hint("give the machine more cpu, or the probe more time in the profile")
         .terminal_if(killed >= KILLS);
     Some(verdict)
 }
 
-/// What the probes of a container said last.
-pub(super) fn unhealthy(view: &View<'_>, pod: &Pod, container: &str) -> Option<String> {
+/// What these probes of a container said last.
+pub(super) fn unhealthy(view: &View<'_>, pod: &Pod, container: &str, probes: &[&str]) -> Option<String> {
     let field = format!("{{{container}}}");
     let unhealthy = view.events(&pod.metadata).filter(|event| {
         let about = event.involved_object.field_path.as_deref().unwrap_or_default();
-        event.reason.as_deref() == Some("Unhealthy") && about.ends_with(&field)
+        let asked = probes.iter().any(|probe| message(event).starts_with(probe));
+        event.reason.as_deref() == Some("Unhealthy") && about.ends_with(&field) && asked
     });
     let last = unhealthy.max_by_key(|event| last_time(event).map(|time| time.0))?;
-    Some(format!("{} ({} times)", message(last), times(last)))
+    Some(format!("{} ({} times)", message(last).trim(), times(last)))
 }

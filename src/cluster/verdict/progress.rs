@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::super::workload::Workload;
+use super::crash::restarted;
 use super::view::{ContainerView, View, condition, containers, is_ready, last_time, message};
 use super::{count, probe, schedule, volume};
 
@@ -42,8 +43,8 @@ pub(super) fn states(view: &View<'_>, workload: &Workload) -> Vec<PodState> {
     let state = match (view.is_there(workload), pods.is_empty()) {
         (false, _) => "waiting for it to be made",
         (true, true) => "waiting for its pod",
-        (true, false) if count.ready < count.wanted => "has just started",
-        (true, false) => "replacing pods of the release before",
+        (true, false) if count.outdated => "replacing pods of the release before",
+        (true, false) => "has just started",
     };
     vec![PodState { pod: String::new(), subject: workload.name.clone(), state: state.to_owned(), seconds: 0 }]
 }
@@ -62,7 +63,7 @@ pub(in crate::cluster) fn last_seen(view: &View<'_>) -> Vec<String> {
             let unready =
                 containers(pod).into_iter().filter(|container| container.status.is_some_and(|status| !status.ready));
             lines.extend(unready.filter_map(|container| {
-                let said = probe::unhealthy(view, pod, &container.spec.name)?;
+                let said = probe::unhealthy(view, pod, &container.spec.name, &["Startup", "Readiness"])?;
                 Some(format!("  {}: {said}", container.spec.name))
             }));
         }
@@ -126,13 +127,14 @@ fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) ->
     let (state, since) = match (container.waiting(), running, ended) {
         (_, Some(ContainerStateRunning { started_at }), _) => {
             let doing = if container.init { "running" } else { "starting" };
-            let times = if restarts > 0 { format!(", restarted {restarts} times") } else { String::new() };
+            let times = if restarts > 0 { format!(", {}", restarted(restarts)) } else { String::new() };
             (format!("{doing}{times}"), started_at.clone())
         }
         (_, _, Some(ended)) => (format!("ended with exit code {}", ended.exit_code), ended.finished_at.clone()),
         (("" | "ContainerCreating" | "PodInitializing", _), ..) => creating(view, pod, container),
         (("ErrImagePull" | "ImagePullBackOff", _), ..) => ("cannot pull its image yet".to_owned(), None),
-        (("CrashLoopBackOff", _), ..) => (format!("crashed, restarted {restarts} times"), None),
+        (("CreateContainerConfigError", _), ..) => ("waiting for its configuration".to_owned(), None),
+        (("CrashLoopBackOff", _), ..) => (format!("crashed, {}", restarted(restarts)), None),
         ((reason, _), ..) => (reason.to_owned(), None),
     };
     let seconds = view.seconds_since(since.as_ref());

@@ -18,8 +18,10 @@ pub(in crate::cluster) struct Count {
     pub(in crate::cluster) wanted: usize,
     /// Pods of the current template that are ready.
     pub(in crate::cluster) ready: usize,
-    /// The object is there, its controller has seen its latest form, and no pod of an earlier form is left.
+    /// The object is there, its controller has seen its latest form and says the same, and no pod of an earlier form is left.
     pub(in crate::cluster) settled: bool,
+    /// Pods of an earlier form are left.
+    pub(in crate::cluster) outdated: bool,
 }
 
 impl Count {
@@ -33,11 +35,11 @@ impl Count {
 pub(in crate::cluster) fn count(view: &View<'_>, workload: &Workload) -> Count {
     // The pods themselves are asked too: the controller's numbers lag behind a pod that has just crashed.
     let ready = view.pods(workload).into_iter().filter(|pod| is_ready(pod) && has_settled(view, pod)).count();
-    let (wanted, settled) = match workload.kind {
+    let (wanted, settled, outdated) = match workload.kind {
         WorkloadKind::Deployment => deployment(view, &workload.name),
         WorkloadKind::StatefulSet => stateful_set(view, &workload.name),
     };
-    Count { wanted: usize::try_from(wanted).unwrap_or_default(), ready, settled }
+    Count { wanted: usize::try_from(wanted).unwrap_or_default(), ready, settled, outdated }
 }
 
 /// Whether the containers without a probe have run for a while. Those with one take longer, so this seldom costs time.
@@ -52,24 +54,24 @@ fn has_settled(view: &View<'_>, pod: &Pod) -> bool {
     })
 }
 
-fn deployment(view: &View<'_>, name: &str) -> (i32, bool) {
-    let Some(deployment) = view.deployment(name) else { return (0, false) };
+fn deployment(view: &View<'_>, name: &str) -> (i32, bool, bool) {
+    let Some(deployment) = view.deployment(name) else { return (0, false, false) };
     let wanted = deployment.spec.replicas.unwrap_or(1);
-    let Some(status) = &deployment.status else { return (wanted, false) };
+    let Some(status) = &deployment.status else { return (wanted, false, false) };
     let settled = status.observed_generation >= deployment.metadata.generation
         && status.updated_replicas.unwrap_or(0) >= wanted
         && status.available_replicas.unwrap_or(0) >= wanted
         && status.replicas.unwrap_or(0) <= wanted;
-    (wanted, settled)
+    (wanted, settled, status.replicas > status.updated_replicas)
 }
 
-fn stateful_set(view: &View<'_>, name: &str) -> (i32, bool) {
-    let Some(set) = view.stateful_set(name) else { return (0, false) };
+fn stateful_set(view: &View<'_>, name: &str) -> (i32, bool, bool) {
+    let Some(set) = view.stateful_set(name) else { return (0, false, false) };
     let wanted = set.spec.replicas.unwrap_or(1);
-    let Some(status) = &set.status else { return (wanted, false) };
+    let Some(status) = &set.status else { return (wanted, false, false) };
     let settled = status.observed_generation >= set.metadata.generation
         && status.updated_replicas.unwrap_or(0) >= wanted
         && status.ready_replicas.unwrap_or(0) >= wanted
         && status.replicas <= wanted;
-    (wanted, settled)
+    (wanted, settled, status.replicas > status.updated_replicas.unwrap_or(0))
 }

@@ -8,10 +8,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::view::{View, condition};
-use super::{Verdict, node};
+use super::{Verdict, node, volume};
 
 /// Seconds that the scheduler's refusal must last.
 const UNSCHEDULABLE: u64 = 3;
+
+/// The scheduler's choice, written on a claim of a pod that is not bound to the node yet.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// A part of the scheduler's message (kube-scheduler, `pkg/scheduler/framework/plugins/…`), the code, and the cause in words.
 const CAUSES: [(&str, &str, &str); 14] = [
@@ -39,6 +42,9 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let refused = condition(pod, "PodScheduled").filter(|found| found.status == "False")?;
     let message = refused.message.as_deref().filter(|_| refused.reason.as_deref() == Some("Unschedulable"))?;
     let (_, code, what) = CAUSES.iter().find(|(part, ..)| message.contains(part))?;
+    if is_outdated(view, pod, code) {
+        return None;
+    }
     let lasts = view.seconds_since(refused.last_transition_time.as_ref()) >= UNSCHEDULABLE;
     let may_heal = heals_by_itself(message) || !node::all_ready(view) || somebody_leaves(view);
     let verdict = Verdict::new(code, format!("pod `{}`", pod.name_any()), *what)
@@ -46,6 +52,13 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
         .evidence(requests(pod, code))
         .terminal_if(lasts && !may_heal);
     Some(verdict.hint(hint(view, code)))
+}
+
+/// The scheduler does not take back its message while it waits for a volume on the node that it has found since.
+fn is_outdated(view: &View<'_>, pod: &Pod, code: &str) -> bool {
+    let claims = volume::claims(view, pod);
+    let has_found_a_node = claims.iter().any(|claim| claim.annotations().contains_key(SELECTED_NODE));
+    has_found_a_node || (code == "claim_missing" && !claims.is_empty())
 }
 
 /// Taints that Kubernetes itself sets and takes off again; a young node has some of them.
@@ -82,9 +95,8 @@ fn hint(view: &View<'_>, code: &str) -> String {
         }
         "unschedulable_pods" | "unschedulable_port" => format!("remove what else runs in this cluster, then {again}"),
         "unschedulable_cordoned" => format!("uncordon the node, then {again}"),
-        "unschedulable_volume" | "claim_missing" => {
-            format!("remove the release and its volumes with {}", view.command("down"))
-        }
+        "unschedulable_volume" => format!("remove the environment with its volumes: {}", view.command("down")),
+        "claim_missing" => format!("install the release again: {again}"),
         _ => format!("change the pod's rules or the node's labels and taints, then {again}"),
     }
 }

@@ -215,3 +215,27 @@ fn commands_in_hints_name_the_environment() {
     };
     assert_eq!(verdict.hints[0], "see its whole log: `windtunnel logs scheduler --name second`");
 }
+
+#[test]
+fn objects_captured_from_a_cluster_are_judged_alike() {
+    let web = Workload::deployment("web");
+    let cases = [
+        (include_str!("testdata/captured_claim.yaml"), "22:45:46", "volume_access_mode", web.clone()),
+        (include_str!("testdata/captured_cpu.yaml"), "22:30:33", "unschedulable_cpu", web.clone()),
+        // The kubelet shows how the third run ended, and `CrashLoopBackOff` only 15 s later.
+        (include_str!("testdata/captured_crash.yaml"), "22:38:15", "crash_loop", web.clone()),
+        (include_str!("testdata/captured_folder.yaml"), "22:37:00", "host_path_missing", web.clone()),
+        (include_str!("testdata/captured_image.yaml"), "22:43:34", "image_not_found", web.clone()),
+        (include_str!("testdata/captured_memory.yaml"), "22:36:13", "out_of_memory", web.clone()),
+        (include_str!("testdata/captured_probe.yaml"), "22:46:00", "probe_failed", web),
+        (include_str!("testdata/captured_quota.yaml"), "22:45:20", "quota_exceeded", Workload::stateful_set("db")),
+    ];
+    for (text, time, code, workload) in cases {
+        let workloads = [workload];
+        let expected = Expected { environment: "airflow-cluster", namespace: "captured", workloads: &workloads };
+        match judge(expected, &observed(&[text]), format!("2026-11-22T{time}Z").parse().unwrap()) {
+            Judgement::Stopped(verdict) => assert_eq!(verdict.code, code, "{verdict:?}"),
+            other => panic!("{code}: {other:?}"),
+        }
+    }
+}

@@ -115,11 +115,7 @@ impl<'a> View<'a> {
 
     /// A command of windtunnel's for this environment, in backticks.
     pub(in crate::cluster) fn command(&self, words: &str) -> String {
-        if self.expected.environment == crate::plan::DEFAULT_NAME {
-            format!("`windtunnel {words}`")
-        } else {
-            format!("`windtunnel {words} --name {}`", self.expected.environment)
-        }
+        self.expected.command(words)
     }
 }
 

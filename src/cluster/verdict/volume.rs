@@ -2,7 +2,7 @@
 //!
 //! `WaitForFirstConsumer` and `ExternalProvisioning` are steps on the way and no causes. A refusal that repeats itself (an access mode that the
 //! provisioner does not have) is terminal at once; a storage class that is missing after 5 s, because a young cluster gets its own late;
-//! any other failure with the third attempt. A claim that has lost its volume is terminal at once.
+//! any other failure with the third attempt or after 20 s. A claim that has lost its volume is terminal at once.
 
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
@@ -12,8 +12,9 @@ use super::view::{View, first_time, last_time, message, times};
 
 /// Seconds that a storage class may take to appear.
 const CLASS_MISSING: u64 = 5;
-/// Attempts of a provisioner until its failure counts.
+/// Attempts of a provisioner until its failure counts, and seconds, should it try only once.
 const ATTEMPTS: i32 = 3;
+const LASTING: u64 = 20;
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Vec<Verdict> {
     claims(view, pod).into_iter().filter_map(|claim| judge_claim(view, claim)).collect()
@@ -25,7 +26,7 @@ pub(super) fn claims<'a>(view: &View<'a>, pod: &Pod) -> Vec<&'a PersistentVolume
     let names: Vec<&str> =
         volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str())).collect();
     let claims = view.observed.claims.iter().map(AsRef::as_ref);
-    claims.filter(|claim| names.contains(&claim.name_any().as_str()) && phase(claim) != "Bound").collect()
+    claims.filter(|claim| phase(claim) != "Bound" && names.contains(&claim.name_any().as_str())).collect()
 }
 
 fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict> {
@@ -54,15 +55,16 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
 
 fn classify(view: &View<'_>, event: &Event) -> (&'static str, &'static str, bool) {
     let text = message(event);
-    let lasts = view.seconds_since(first_time(event).as_ref()) >= CLASS_MISSING;
+    let seconds = view.seconds_since(first_time(event).as_ref());
+    let lasts = seconds >= CLASS_MISSING;
     if text.contains("storageclass") && text.contains("not found") {
         ("storage_class_missing", "its storage class does not exist", lasts)
     } else if text.contains("no storage class is set") {
         ("no_default_storage_class", "no volume fits, and the cluster has no default storage class", lasts)
-    } else if text.to_lowercase().contains("only support") || text.contains("unsupported access mode") {
+    } else if text.contains("ReadWrite") || text.contains("ReadOnlyMany") || text.contains("access mode") {
         ("volume_access_mode", "its access mode is not supported by the storage class", true)
     } else {
-        ("volume_provisioning", "its volume cannot be made", times(event) >= ATTEMPTS)
+        ("volume_provisioning", "its volume cannot be made", times(event) >= ATTEMPTS || seconds >= LASTING)
     }
 }
 

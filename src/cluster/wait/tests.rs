@@ -1,0 +1,132 @@
+//! The wait against an API server made of a list of answers.
+
+use std::convert::Infallible;
+use std::sync::Mutex;
+
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower_test::mock;
+
+use super::*;
+use crate::cluster::workload::Workload;
+use crate::ui::{Format, Manner, Ui};
+
+type Answers = mock::Handle<Request<Body>, Response<BoxBody<Bytes, Infallible>>>;
+
+/// A cluster whose API server answers each list with what `list` has for the plural; a watch stays open and silent.
+fn cluster(list: impl Fn(&str) -> Result<Value, u16> + Send + 'static) -> Cluster {
+    let (service, mut handle): (_, Answers) = mock::pair();
+    tokio::spawn(async move {
+        while let Some((request, send)) = handle.next_request().await {
+            let plural = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+            let is_watch = request.uri().query().unwrap_or_default().contains("watch=true");
+            send.send_response(match list(&plural) {
+                _ if plural == "log" => Response::new(text("KeyError: 'AIRFLOW_HOME'\n")),
+                _ if is_watch => {
+                    let silence = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
+                    Response::new(StreamBody::new(silence).boxed())
+                }
+                Ok(items) => {
+                    let answer = json!({"metadata": {"resourceVersion": "1"}, "items": items});
+                    Response::new(text(&answer.to_string()))
+                }
+                Err(code) => {
+                    let status = json!({"kind": "Status", "status": "Failure", "code": code, "message": "not yet", "reason": ""});
+                    Response::builder().status(code).body(text(&status.to_string())).unwrap()
+                }
+            });
+        }
+    });
+    let config = kube::Config::new("http://localhost".parse().unwrap());
+    Cluster { client: kube::Client::new(service, "airflow-cluster"), config }
+}
+
+fn text(text: &str) -> BoxBody<Bytes, Infallible> {
+    Full::new(Bytes::from(text.to_owned())).boxed()
+}
+
+async fn wait(cluster: &Cluster, deadline: Duration) -> Result<Ready, Failure> {
+    let workloads = [Workload::stateful_set("database"), Workload::deployment("airflow")];
+    let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+    let ui = Ui::new(Manner { format: Format::Text, level: crate::ui::Level::Quiet, ..Manner::default() });
+    let step = ui.step("await_pods", "Waiting for pods");
+    let waited = until_ready(cluster, expected, deadline, &step).await;
+    step.done("");
+    waited
+}
+
+/// The items of one kind in the verdict's test data.
+fn items(texts: &[&str], plural: &str) -> Value {
+    let mut items = Vec::new();
+    for document in texts.iter().flat_map(|text| serde_yaml::Deserializer::from_str(text)) {
+        let object: Value = serde::Deserialize::deserialize(document).unwrap();
+        if format!("{}s", object["kind"].as_str().unwrap().to_lowercase()) == plural {
+            items.push(object);
+        }
+    }
+    Value::Array(items)
+}
+
+const BASE: &str = include_str!("../verdict/testdata/base.yaml");
+
+#[tokio::test]
+async fn the_errors_of_a_young_api_server_do_not_end_the_wait() {
+    let ready = BASE.replace(
+        "updatedReplicas: 1, unavailableReplicas: 1",
+        "updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1",
+    );
+    let pod = include_str!("../verdict/testdata/starting.yaml")
+        .replace("type: Ready, status: \"False\"", "type: Ready, status: \"True\"");
+    let errors = Mutex::new(vec![403, 500, 500]);
+    let cluster = cluster(move |plural| match errors.lock().unwrap().pop() {
+        Some(code) if plural != "log" => Err(code),
+        _ => Ok(items(&[&ready, &pod], plural)),
+    });
+    assert_eq!(wait(&cluster, Duration::from_secs(20)).await.unwrap(), Ready { pods: 2 });
+}
+
+#[tokio::test]
+async fn a_terminal_cause_ends_the_wait_with_its_log() {
+    let crash = include_str!("../verdict/testdata/crash_loop.yaml");
+    let cluster = cluster(move |plural| Ok(items(&[BASE, crash], plural)));
+    let began = Instant::now();
+    let failure = wait(&cluster, Duration::from_mins(1)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some("crash_loop")));
+    assert_eq!(failure.message, "container `scheduler` of pod `airflow-7c9d4b5f6-x2x7q`: it ends again and again");
+    assert_eq!(failure.evidence, ["exit code 1 (Error), restarted 2 times", "KeyError: 'AIRFLOW_HOME'"]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_deadline_carries_what_was_seen_last() {
+    let cluster = cluster(|plural| Ok(items(&[BASE, include_str!("../verdict/testdata/pulling.yaml")], plural)));
+    let failure = wait(&cluster, Duration::from_secs(2)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code), (Kind::Timeout, Some("not_ready_in_time")));
+    assert_eq!(failure.evidence[0], "deployment `airflow`: 0 of 1 pods ready");
+    assert!(failure.evidence[1].starts_with("  scheduler: pulling image "), "{:?}", failure.evidence);
+    assert_eq!(failure.hints[1], "go on waiting: `windtunnel up --timeout 4`");
+}
+
+#[tokio::test]
+async fn an_api_server_that_refuses_for_good_ends_the_wait_with_its_words() {
+    let cluster = cluster(|_| Err(403));
+    let mut watch = Watch::open(&cluster, "airflow-cluster", Duration::from_secs(1));
+    let failure = loop {
+        watch.changed().await;
+        if let Some(failure) = watch.trouble() {
+            break failure;
+        }
+    };
+    assert_eq!((failure.kind, failure.code), (Kind::Cluster, Some("api_forbidden")));
+    assert!(failure.evidence.iter().any(|line| line.contains("not yet")), "{:?}", failure.evidence);
+}
+
+#[test]
+fn a_long_line_is_cut_at_a_character() {
+    assert_eq!(shorten("migrate: running 11 s"), "migrate: running 11 s");
+    assert_eq!(shorten(&"ä".repeat(80)).chars().count(), LINE_WIDTH);
+}
