@@ -149,7 +149,7 @@ pub struct UpArgs {
     /// Use the namespace even if somebody else made it and it holds something.
     #[arg(long)]
     pub adopt_namespace: bool,
-    /// Wait at most this many seconds for the pods.
+    /// Wait at most this many seconds for the pods, and then for Airflow to call itself healthy.
     #[arg(long, value_name = "SECONDS", env = "WINDTUNNEL_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// Print what would be done, and do nothing.
@@ -188,7 +188,7 @@ pub struct DownArgs {
 /// Options of `logs`.
 #[derive(Args, Debug)]
 pub struct LogsArgs {
-    /// `api-server`, `scheduler`, `dag-processor`, `triggerer`, `migrate`, `database` or `forward`.
+    /// `api-server`, `scheduler`, `dag-processor`, `triggerer`, `database` or `forward`.
     #[arg(value_name = "COMPONENT", default_value = "scheduler", conflicts_with = "task")]
     pub component: String,
     /// Go on printing as lines come.

@@ -62,9 +62,11 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).during(Kind::Bug, "cannot listen for signals")?;
     tokio::select! {
-        ended = command => ended,
+        // Signals first: a child that died of the same Ctrl-C must not be taken for the cause.
+        biased;
         _ = tokio::signal::ctrl_c() => Err(interrupted()),
         _ = terminate.recv() => Err(interrupted()),
+        ended = command => ended,
     }
 }
 

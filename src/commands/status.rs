@@ -77,22 +77,23 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
     let mut release = None;
     let mut survey = None;
     if cluster == "running" {
-        match look_into(record, paths).await {
+        match Box::pin(look_into(record, paths)).await {
             Ok((revision, seen)) => {
                 release = revision;
-                problems.extend(problem(&seen));
+                if release.is_some() {
+                    problems.extend(problem(&seen));
+                } else {
+                    problems.push("Airflow is not installed".to_owned());
+                }
                 survey = Some(seen);
             }
-            Err(failure) => problems.push(failure.message),
-        }
-        if survey.is_some() && release.is_none() {
-            problems.push("Airflow is not installed".to_owned());
+            Err(failure) => problems.push(in_a_line(failure)),
         }
     } else {
         problems.push(format!("the cluster is {cluster}"));
     }
     let forward = supervise::status(paths).unwrap_or_else(|failure| {
-        problems.push(failure.message);
+        problems.push(in_a_line(failure));
         None
     });
     let mut health = None;
@@ -104,7 +105,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
                 problems.extend(seen.complaints());
                 health = Some(seen);
             }
-            Err(failure) => problems.push(failure.message),
+            Err(failure) => problems.push(in_a_line(failure)),
         }
     }
     Status {
@@ -131,6 +132,11 @@ async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<
     Ok((revision?.map(|revision| format!("{} {}", revision.number, revision.status)), survey?))
 }
 
+/// A failure as one problem among others: what happened, and the nearest reason.
+fn in_a_line(failure: Failure) -> String {
+    std::iter::once(failure.message).chain(failure.evidence.into_iter().take(1)).collect::<Vec<_>>().join(": ")
+}
+
 fn render(status: &Status) -> String {
     let mut lines = vec![format!("{:12} {} ({})", "cluster", status.context, status.cluster)];
     lines.push(format!("{:12} {}", "namespace", status.namespace));
@@ -155,7 +161,7 @@ fn render(status: &Status) -> String {
 /// What keeps the release from being ready, in one sentence.
 fn problem(survey: &Survey) -> Option<String> {
     match &survey.verdict {
-        Some(verdict) => Some(format!("{} {}", verdict.object, verdict.message)),
+        Some(verdict) => Some(format!("{}: {}", verdict.object, verdict.message)),
         None if !survey.ready => Some("not every pod is ready".to_owned()),
         None => None,
     }

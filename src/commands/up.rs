@@ -70,7 +70,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     steps::install::ensure(context, &ready, &cluster, &release).await?;
     steps::wait_for_pods::ensure(context, &cluster, &release).await?;
     steps::forward::ensure(context, &record, &release).await?;
-    steps::check_web::check(plan.port, WEB_PATIENCE, ui).await?;
+    steps::check_web::check(plan.port, plan.timeout.min(WEB_PATIENCE), ui).await?;
     if arguments.smoke {
         let inputs = steps::smoke::Inputs {
             port: plan.port,
@@ -99,7 +99,9 @@ fn read_profile(origin: &str) -> Result<Profile, Failure> {
     if !plan::is_path(origin) {
         return profile::shipped(origin);
     }
-    let text = std::fs::read_to_string(origin).during(Kind::Usage, format!("cannot read the profile {origin}"))?;
+    let text = std::fs::read_to_string(origin)
+        .during(Kind::Usage, format!("cannot read the profile {origin}"))
+        .map_err(|failure| failure.hint("a shipped profile is named without a path: `windtunnel up --profile lite`"))?;
     profile::parse(&text, origin)
 }
 

@@ -10,6 +10,8 @@ use crate::error::{During, Failure, Kind};
 
 /// The format that this version reads.
 const FORMAT: u32 = 1;
+/// What to do with a bundle that is not whole.
+pub(super) const ANEW: &str = "copy the bundle again, or make it anew: `scripts/images/build.sh --bundle FOLDER`";
 
 /// A bundle whose manifest has been read; its files have not.
 #[derive(Clone, Debug)]
@@ -89,8 +91,9 @@ impl Bundle {
         let text = std::fs::read_to_string(&path)
             .during(Kind::Image, format!("{} is not a bundle: its bundle.json cannot be read", folder.display()))
             .map_err(|failure| failure.hint("a bundle is made by `scripts/images/build.sh --bundle FOLDER`"))?;
-        let manifest: Manifest =
-            serde_json::from_str(&text).during(Kind::Image, format!("{} is not valid", path.display()))?;
+        let manifest: Manifest = serde_json::from_str(&text)
+            .during(Kind::Image, format!("{} is not valid", path.display()))
+            .map_err(|failure| failure.hint(ANEW))?;
         if manifest.format != FORMAT {
             return Err(Failure::new(
                 Kind::Image,
@@ -100,7 +103,7 @@ impl Bundle {
         }
         let bundle = Self { folder: folder.to_owned(), manifest };
         for entry in &bundle.manifest.entries {
-            bundle.check_place_and_size(entry)?;
+            bundle.check_place_and_size(entry).map_err(|failure| failure.hint(ANEW))?;
         }
         Ok(bundle)
     }
@@ -178,8 +181,7 @@ impl Bundle {
             return Ok(());
         }
         let what = if size < entry.size { "is truncated" } else { "is too long" };
-        Err(Failure::new(Kind::Image, format!("{} {what}: {size} of {} bytes", path.display(), entry.size))
-            .hint("copy the bundle again, or make it anew: `scripts/images/build.sh`"))
+        Err(Failure::new(Kind::Image, format!("{} {what}: {size} of {} bytes", path.display(), entry.size)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::bundle::ANEW;
 use crate::error::{During, Failure, Kind};
 use crate::state;
 
@@ -71,7 +72,7 @@ fn check(path: PathBuf, sha256: &str, known: Option<&Seen>) -> Result<(PathBuf, 
         return Err(Failure::new(Kind::Image, format!("{} has the wrong digest", path.display()))
             .evidence(format!("found     sha256 {found}"))
             .evidence(format!("expected  sha256 {sha256}"))
-            .hint("copy the bundle again, or make it anew: `scripts/images/build.sh`"));
+            .hint(ANEW));
     }
     Ok((path, now))
 }

@@ -87,11 +87,16 @@ pub fn url(port: u16) -> String {
 #[must_use]
 pub fn profile_origin(wishes: &Wishes, before: Option<&Record>, folder: &Path) -> String {
     match (&wishes.profile, before) {
-        (Some(profile), _) if is_path(profile) => folder.join(profile).to_string_lossy().into_owned(),
+        (Some(profile), _) if is_path(profile) => inside(folder, Path::new(profile)).to_string_lossy().into_owned(),
         (Some(profile), _) => profile.clone(),
         (None, Some(record)) => record.profile.clone(),
         (None, None) => crate::profile::DEFAULT.to_owned(),
     }
+}
+
+/// A path that was given in a folder, absolute and without the `.` that people type.
+fn inside(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path).components().collect()
 }
 
 /// Whether a profile is named by its path instead of its name.
@@ -124,13 +129,13 @@ pub fn resolve(
     let dags = wishes
         .dags
         .as_ref()
-        .map(|dags| folder.join(dags))
+        .map(|dags| inside(folder, dags))
         .or_else(|| before.map(|record| record.dags.clone()))
         .unwrap_or_else(|| folder.join(DEFAULT_DAGS));
     let bundle = wishes
         .bundle
         .as_ref()
-        .map(|bundle| folder.join(bundle))
+        .map(|bundle| inside(folder, bundle))
         .or_else(|| before.and_then(|record| record.bundle.clone()));
     Ok(Plan {
         name,
@@ -201,6 +206,7 @@ mod tests {
         };
         assert_eq!(origin("lite"), "lite");
         assert_eq!(origin("mine.yaml"), "/project/mine.yaml");
+        assert_eq!(origin("./profiles/./mine.yaml"), "/project/profiles/mine.yaml");
         assert_eq!(origin("/etc/mine"), "/etc/mine");
     }
 

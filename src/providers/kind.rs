@@ -66,7 +66,7 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
     let mounted = |destination: &str| {
         found.mounts.iter().find(|mount| mount.destination == Path::new(destination)).map(|mount| mount.source.clone())
     };
-    let rename = "choose another name: `windtunnel up --name NAME`";
+    let rename = "choose another name: `--name NAME`";
     if found.config.labels.get(CLUSTER_LABEL).map(String::as_str) != Some(cluster) {
         return Err(Failure::new(Kind::Foreign, format!("the container `{container}` is not a kind node")).hint(rename));
     }

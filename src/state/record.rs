@@ -52,7 +52,9 @@ impl Record {
     /// # Errors
     /// The file is damaged or of a newer windtunnel.
     pub fn load(paths: &EnvironmentPaths) -> Result<Option<Self>, Failure> {
-        let Some(record) = read_json::<Self>(&paths.record())? else { return Ok(None) };
+        let read = read_json::<Self>(&paths.record());
+        let hint = "remove the file: `windtunnel up` and `windtunnel down` go on without it, by the options you give";
+        let Some(record) = read.map_err(|failure| failure.hint(hint))? else { return Ok(None) };
         if record.format != FORMAT {
             return Err(Failure::usage(format!(
                 "{} is of format {}, this windtunnel reads {FORMAT}",

@@ -25,7 +25,13 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
                 .hint("run this again when it is gone, or use another one: `--namespace NAME`"));
         }
         Found::Foreign(objects) if objects.is_empty() || plan.adopt_namespace => {}
-        Found::Foreign(objects) => return Err(in_use(&plan.namespace, &objects)),
+        Found::Foreign(objects) => {
+            // Where an earlier `up` was let in, it left its Secret.
+            let secret = stacks::credentials_secret(&plan.name);
+            if cluster.credentials(&plan.namespace, &secret).await?.is_none() {
+                return Err(in_use(&plan.namespace, &objects));
+            }
+        }
     }
     let credentials = ensure_credentials(context, cluster).await?;
     step.done(&plan.namespace);

@@ -48,7 +48,8 @@ pub async fn ensure(
             context: &context_name,
         };
         let label = format!("{INPUTS_LABEL}={inputs}");
-        ready.helm.upgrade_install(target, &paths.chart(), &[paths.values()], &label, ui).await?;
+        let installed = ready.helm.upgrade_install(target, &paths.chart(), &[paths.values()], &label, ui).await;
+        installed.map_err(|failure| failure.hint("see all that Helm says: `windtunnel up -v`"))?;
     }
     step.done(format!("{} (Airflow {}, KubernetesExecutor)", plan.profile.stack, plan.profile.airflow.version));
     Ok(())

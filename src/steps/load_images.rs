@@ -32,9 +32,14 @@ pub async fn ensure(
     let absent = missing(docker, &node.container, &wanted, ui).await?;
     for (index, image) in absent.iter().enumerate() {
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
-        import(docker, &node.container, image, node.images.as_deref(), kind::IMAGES).run(Kind::Image, ui).await?;
+        let imported = import(docker, &node.container, image, node.images.as_deref(), kind::IMAGES);
+        imported.run(Kind::Image, ui).await.map_err(|failure| {
+            failure
+                .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))
+                .hint("to try again: `windtunnel up`")
+        })?;
     }
-    let left = missing(docker, &node.container, &absent, ui).await?;
+    let left = if absent.is_empty() { Vec::new() } else { missing(docker, &node.container, &absent, ui).await? };
     if let Some(image) = left.first() {
         return Err(Failure::new(
             Kind::Image,

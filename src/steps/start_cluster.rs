@@ -106,18 +106,26 @@ async fn provide_node_image(
     }
     if let Some(archive) = &image.archive {
         step.doing(format!("loading {}", archive.display()));
-        ready.docker.load(archive, context.ui).await
+        let loaded = ready.docker.load(archive, context.ui).await;
+        loaded.map_err(|failure| failure.hint("see what room Docker has and what fills it: `docker system df`"))
     } else {
         step.doing(format!("pulling {}", image.reference));
         super::load_images::pull(&ready.docker, &image.reference, context.ui).await
     }
 }
 
-/// A cluster whose kubeconfig was lost still has one.
+/// A cluster whose kubeconfig was lost or damaged still has one.
 async fn recover_kubeconfig(context: Context<'_>, ready: &Prerequisites) -> Result<(), Failure> {
     let kubeconfig = context.paths.kubeconfig();
-    if kubeconfig.exists() {
+    if Cluster::open(&kubeconfig, &context.plan.context()).await.is_ok() {
         return Ok(());
+    }
+    // kind would add to a file that is there, and fail at one that it cannot read.
+    match std::fs::remove_file(&kubeconfig) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).during(Kind::Usage, format!("cannot remove the damaged {}", kubeconfig.display()));
+        }
+        _ => {}
     }
     ready.kind.export_kubeconfig(&context.plan.name, &kubeconfig, context.ui).await
 }

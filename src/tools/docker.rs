@@ -53,6 +53,16 @@ impl Info {
         };
         format!("{}/{architecture}", self.system)
     }
+
+    /// Docker Desktop on Windows can be switched to containers that no Kubernetes node can be made of.
+    fn check_system(self) -> Result<Self, Failure> {
+        if self.system == "linux" {
+            return Ok(self);
+        }
+        let message = format!("the Docker Engine runs {} containers, Kubernetes needs linux ones", self.system);
+        Err(Failure::new(Kind::Prerequisite, message)
+            .hint("Docker Desktop: \"Switch to Linux containers\" in the menu of its icon"))
+    }
 }
 
 /// A container, as far as windtunnel needs to know.
@@ -109,16 +119,19 @@ impl Docker {
     /// Asks the engine what it is.
     ///
     /// # Errors
-    /// Prerequisite: it does not run, or this user may not talk to it.
+    /// Prerequisite: it does not run, this user may not talk to it, or it does not run Linux containers.
     pub async fn info(&self, ui: &Ui) -> Result<Info, Failure> {
         let command = self.command(["info", "--format", "{{json .}}"]).deadline(Duration::from_secs(20));
         let output = command.outcome(Kind::Prerequisite, ui).await?;
         let info: Info = serde_json::from_str(output.stdout.trim()).unwrap_or_default();
         if output.code == Some(0) && !info.server_version.is_empty() {
-            return Ok(info);
+            return info.check_system();
         }
         let mut words = info.server_errors;
         words.extend(output.stderr);
+        if words.is_empty() {
+            words.extend(output.stdout.lines().map(str::to_owned));
+        }
         Err(unreachable_engine(&words))
     }
 

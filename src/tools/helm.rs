@@ -43,8 +43,9 @@ impl Helm {
     pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
         let command =
             Command::new(&path).args(["version", "--template", "{{.Version}}"]).deadline(Duration::from_secs(20));
-        let output = command.run(Kind::Prerequisite, ui).await?;
-        let version = find::version_in("helm", &path, &output.stdout)?;
+        let with_hint = |failure: Failure| failure.hint(INSTALL);
+        let output = command.run(Kind::Prerequisite, ui).await.map_err(with_hint)?;
+        let version = find::version_in("helm", &path, &output.stdout).map_err(with_hint)?;
         let tool = Tool { path, version };
         find::require("helm", &tool, &OLDEST, INSTALL)?;
         Ok(Self { tool })

@@ -29,8 +29,9 @@ impl Kind {
     /// It is not kind, or too old.
     pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
         let command = Command::new(&path).arg("version").deadline(Duration::from_secs(20));
-        let output = command.run(FailureKind::Prerequisite, ui).await?;
-        let version = find::version_in("kind", &path, &output.stdout)?;
+        let with_hint = |failure: Failure| failure.hint(INSTALL);
+        let output = command.run(FailureKind::Prerequisite, ui).await.map_err(with_hint)?;
+        let version = find::version_in("kind", &path, &output.stdout).map_err(with_hint)?;
         let tool = Tool { path, version };
         find::require("kind", &tool, &OLDEST, INSTALL)?;
         Ok(Self { tool })

@@ -10,6 +10,7 @@ mod step;
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -77,6 +78,8 @@ pub struct Ui {
     progress: MultiProgress,
     /// Lines from tasks that run side by side must not mix.
     output: Mutex<()>,
+    /// A document has been written, which is all that belongs on stdout then.
+    documented: AtomicBool,
 }
 
 impl Ui {
@@ -93,7 +96,13 @@ impl Ui {
         console::set_colors_enabled(colored);
         let moving = terminal && !manner.still && manner.format == Format::Text && manner.level == Level::Normal;
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { manner, colored, progress: MultiProgress::with_draw_target(target), output: Mutex::new(()) }
+        Self {
+            manner,
+            colored,
+            progress: MultiProgress::with_draw_target(target),
+            output: Mutex::new(()),
+            documented: AtomicBool::new(false),
+        }
     }
 
     /// Whether results leave as JSON.
@@ -152,6 +161,7 @@ impl Ui {
 
     /// One JSON document on stdout.
     pub fn document(&self, document: &impl Serialize) {
+        self.documented.store(true, Ordering::Relaxed);
         self.data(&format!("{}\n", json(document, true)));
     }
 
@@ -162,10 +172,10 @@ impl Ui {
         }
     }
 
-    /// Shows why it ended. The last thing printed.
+    /// Shows why it ended. The last thing printed: on stdout as JSON, unless a document that tells it is there already.
     pub fn failure(&self, failure: &Failure) {
         self.restore();
-        if self.is_json() {
+        if self.is_json() && !self.documented.load(Ordering::Relaxed) {
             self.event(&Event::Failure { failure: failure.clone() });
         } else {
             self.talk(&report::render(failure, self));

@@ -1,3 +1,27 @@
-//! Tests from outside the crate: what its source may look like.
+//! Tests from outside the crate: what its source may look like, and what the binary does against scripted tools and a fake cluster.
+//!
+//! A run's exit code, stdout, stderr and the commands it gave are compared with `tests/it/snapshots`. `INSTA_UPDATE=always` writes them
+//! anew.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by panicking")]
+
+mod airflow_server;
+mod api_server;
+mod bundle;
+mod context;
 mod invariants;
+mod objects;
+mod scripts;
+
+mod bad_input;
+mod bundles;
+mod cluster;
+mod down;
+mod foreign;
+mod inspect;
+mod prerequisites;
+mod print;
+mod status;
+mod terminal;
+mod up;
+mod wait;

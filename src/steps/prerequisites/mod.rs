@@ -11,6 +11,7 @@ use crate::images::Images;
 use crate::images::bundle::Bundle;
 use crate::providers::kind::{self, Found};
 use crate::stacks;
+use crate::state::Record;
 use crate::tools::docker::{Docker, Info};
 use crate::tools::{find, helm, kind as kind_tool};
 
@@ -51,6 +52,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
     digests?;
     dags::check(plan, surroundings.user)?;
     check_mounts(context, &found)?;
+    check_namespace(context, &found)?;
     super::forward::check_port(context)?;
     let images = match &bundle {
         Some(bundle) => {
@@ -108,6 +110,21 @@ fn check_mounts(context: Context<'_>, found: &Found) -> Result<(), Failure> {
             .hint("a cluster keeps its DAG folder: `windtunnel down`, then `windtunnel up --dags FOLDER`")
             .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --dags FOLDER`"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// A release does not move: its database would stay behind, and a second one begin beside it.
+fn check_namespace(context: Context<'_>, found: &Found) -> Result<(), Failure> {
+    // The credentials are kept as soon as the namespace has been taken.
+    let is_installed = *found != Found::Absent && context.paths.credentials().exists();
+    match Record::load(context.paths)? {
+        Some(before) if is_installed && before.namespace != context.plan.namespace => Err(Failure::usage(format!(
+            "the environment is in the namespace `{}`, not `{}`",
+            before.namespace, context.plan.namespace
+        ))
+        .hint("a release keeps its namespace: `windtunnel down`, then `windtunnel up --namespace NAMESPACE`")
+        .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --namespace NAMESPACE`")),
         _ => Ok(()),
     }
 }

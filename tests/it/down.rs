@@ -1,0 +1,73 @@
+//! `down`: all of it, after a yes, and nothing else.
+
+use crate::context::{TestContext, assert_run};
+
+#[test]
+fn everything() {
+    let context = TestContext::new();
+    context.up();
+    assert_run!(context, &["down", "--yes"]);
+    assert!(!context.environment("").exists());
+    assert!(!context.path("project/dags").exists(), "windtunnel made it and it is empty");
+    assert!(context.path("bundle/node.tar").exists());
+}
+
+#[test]
+fn as_json() {
+    let context = TestContext::new();
+    context.up();
+    let run = assert_run!(context, &["down", "--yes", "-o", "json"]);
+    assert!(run.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
+fn dags_of_the_users_stay() {
+    let context = TestContext::new();
+    context.up();
+    context.write_file("project/dags/mine.py", "");
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(context.path("project/dags/mine.py").exists());
+}
+
+#[test]
+fn dry_run() {
+    let context = TestContext::new();
+    context.up();
+    assert_run!(context, &["down", "--dry-run"]);
+    assert!(context.environment("environment.json").exists());
+}
+
+#[test]
+fn nobody_to_ask() {
+    let context = TestContext::new();
+    context.up();
+    assert_run!(context, &["down"]);
+    assert!(context.environment("environment.json").exists());
+}
+
+#[test]
+fn nothing_there() {
+    let context = TestContext::new();
+    assert_run!(context, &["down", "--yes"]);
+    assert_eq!(std::fs::read_dir(context.path("state")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_cluster_that_went_away_leaves_the_rest_to_remove() {
+    let context = TestContext::new();
+    context.up();
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    assert_run!(context, &["down", "--yes"]);
+    assert!(!context.environment("").exists());
+}
+
+#[test]
+fn nodes_of_other_clusters_keep_the_network() {
+    let context = TestContext::new();
+    context.up();
+    context.on("docker", "container ls", &["stdout 0123456789ab"]);
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.journal.iter().any(|line| line.contains("network rm")), "{run}");
+}

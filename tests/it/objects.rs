@@ -1,0 +1,234 @@
+//! Objects as a cluster has them after Helm installed the lite chart, and what can be wrong with them.
+
+use serde_json::{Value, json};
+
+use crate::api_server::{Address, Store, now};
+
+/// What every cluster has.
+pub(crate) fn cluster(store: &mut Store) {
+    for name in ["default", "kube-system"] {
+        store.put(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}}),
+        );
+    }
+    store.put(json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "airflow-cluster-control-plane"}, "spec": {},
+        "status": {
+            "allocatable": {"cpu": "2", "memory": "16Gi", "pods": "110"},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": now()}],
+            "nodeInfo": {"kubeletVersion": "v1.34.4"},
+        },
+    }));
+}
+
+/// What `helm upgrade --install` with these arguments makes, and then the kubelet: all of it ready.
+pub(crate) fn install(store: &mut Store, arguments: &[String]) {
+    record_revision(store, arguments, "deployed");
+    let namespace = value_of(arguments, "--namespace");
+    let release = &arguments[2];
+    for workload in [airflow(release), database(release)] {
+        for object in workload {
+            put_in(store, namespace, object);
+        }
+    }
+    for object in web(release) {
+        put_in(store, namespace, object);
+    }
+}
+
+/// The Secret in which Helm keeps a revision.
+pub(crate) fn record_revision(store: &mut Store, arguments: &[String], status: &str) {
+    let (release, namespace) = (&arguments[2], value_of(arguments, "--namespace"));
+    let prefix = format!("sh.helm.release.v1.{release}.v");
+    let secrets = Address { name: None, ..Address::of(&json!({"apiVersion": "v1", "kind": "Secret"})) };
+    let is_revision = |secret: &&Value| secret["metadata"]["name"].as_str().unwrap().starts_with(&prefix);
+    let revision = store.list(&secrets).filter(is_revision).count() + 1;
+    let mut labels = json!({"owner": "helm", "name": release, "status": status, "version": revision.to_string()});
+    if let Some((key, value)) = value_of(arguments, "--labels").split_once('=') {
+        labels[key] = value.into();
+    }
+    let metadata = json!({"name": format!("{prefix}{revision}"), "labels": labels});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata});
+    put_in(store, namespace, secret);
+}
+
+/// Number and state of every revision that there is.
+pub(crate) fn revisions(store: &Store) -> Vec<String> {
+    let secrets = Address { name: None, ..Address::of(&json!({"apiVersion": "v1", "kind": "Secret"})) };
+    let labels =
+        store.list(&secrets).map(|secret| &secret["metadata"]["labels"]).filter(|labels| labels["owner"] == "helm");
+    labels
+        .map(|labels| format!("{} {}", labels["version"].as_str().unwrap(), labels["status"].as_str().unwrap()))
+        .collect()
+}
+
+/// Puts an object into a namespace.
+pub(crate) fn put_in(store: &mut Store, namespace: &str, mut object: Value) {
+    object["metadata"]["namespace"] = namespace.into();
+    store.put(object);
+}
+
+/// The value of an option.
+pub(crate) fn value_of<'a>(arguments: &'a [String], option: &str) -> &'a str {
+    let position = arguments.iter().position(|argument| argument == option);
+    position.and_then(|position| arguments.get(position + 1)).map_or("", String::as_str)
+}
+
+/// The name of Airflow's pod.
+pub(crate) fn airflow_pod(release: &str) -> String {
+    format!("{release}-airflow-7d9f-abcde")
+}
+
+fn labels(release: &str, component: &str) -> Value {
+    json!({
+        "app.kubernetes.io/name": "lite", "app.kubernetes.io/instance": release, "app.kubernetes.io/component": component,
+        "app.kubernetes.io/managed-by": "Helm", "windtunnel.dev/environment": release,
+    })
+}
+
+fn selector(release: &str, component: &str) -> Value {
+    json!({"matchLabels": {
+        "app.kubernetes.io/name": "lite", "app.kubernetes.io/instance": release, "app.kubernetes.io/component": component,
+    }})
+}
+
+fn airflow(release: &str) -> Vec<Value> {
+    let (name, labels) = (format!("{release}-airflow"), labels(release, "airflow"));
+    let set = format!("{name}-7d9f");
+    let containers = ["api-server", "scheduler", "dag-processor", "triggerer"];
+    let status = json!({
+        "observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1,
+        "conditions": [{"type": "Available", "status": "True"}],
+    });
+    let selector = selector(release, "airflow");
+    let template = json!({"metadata": {"labels": labels}, "spec": {"containers": []}});
+    let spec = json!({"replicas": 1, "selector": selector, "template": template});
+    let revision = json!({"deployment.kubernetes.io/revision": "1"});
+    vec![
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "spec": spec, "status": status,
+            "metadata": {"name": name, "uid": name, "labels": labels, "annotations": revision},
+        }),
+        json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": spec, "status": status,
+            "metadata": {
+                "name": set, "uid": set, "labels": labels, "annotations": revision,
+                "ownerReferences": owned_by("Deployment", &name),
+            },
+        }),
+        pod(&airflow_pod(release), &labels, &owned_by("ReplicaSet", &set), &containers),
+    ]
+}
+
+fn database(release: &str) -> Vec<Value> {
+    let (name, labels) = (format!("{release}-database"), labels(release, "database"));
+    let mut of_pod = labels.clone();
+    of_pod["controller-revision-hash"] = "1".into();
+    vec![
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "uid": name, "labels": labels},
+            "spec": {
+                "replicas": 1, "serviceName": name, "selector": selector(release, "database"),
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": []}},
+            },
+            "status": {
+                "observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "currentReplicas": 1,
+                "availableReplicas": 1, "currentRevision": "1", "updateRevision": "1",
+            },
+        }),
+        pod(&format!("{name}-0"), &of_pod, &owned_by("StatefulSet", &name), &["database"]),
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{name}-0"), "labels": labels},
+            "spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"},
+        }),
+    ]
+}
+
+fn web(release: &str) -> Vec<Value> {
+    let name = format!("{release}-web");
+    let port = |number: u16| json!([{"name": "http", "port": number, "protocol": "TCP"}]);
+    let target = json!({"kind": "Pod", "name": airflow_pod(release), "uid": "0"});
+    vec![
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels(release, "airflow")},
+            "spec": {"ports": port(8080)},
+        }),
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": port(8080),
+            "metadata": {"name": format!("{name}-x"), "labels": {"kubernetes.io/service-name": name}},
+            "endpoints": [{"addresses": ["10.244.0.5"], "conditions": {"ready": true}, "targetRef": target}],
+        }),
+    ]
+}
+
+/// The uid of an owner is its name.
+fn owned_by(kind: &str, name: &str) -> Value {
+    json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": name, "controller": true}])
+}
+
+fn pod(name: &str, labels: &Value, owners: &Value, containers: &[&str]) -> Value {
+    let image = "windtunnel.local/image:1";
+    let spec: Vec<Value> = containers
+        .iter()
+        .map(|name| json!({"name": name, "image": image, "readinessProbe": {"periodSeconds": 5}}))
+        .collect();
+    let status = |name: &&str| {
+        json!({
+            "name": name, "image": image, "imageID": "", "ready": true, "started": true, "restartCount": 0,
+            "state": {"running": {"startedAt": now()}},
+        })
+    };
+    let condition = |name| json!({"type": name, "status": "True", "lastTransitionTime": now()});
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
+    let statuses: Vec<Value> = containers.iter().map(status).collect();
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels, "ownerReferences": owners},
+        "spec": {"containers": spec, "nodeName": "airflow-cluster-control-plane"},
+        "status": {
+            "phase": "Running", "startTime": now(), "conditions": conditions, "containerStatuses": statuses,
+        },
+    })
+}
+
+/// Somebody deleted the database's StatefulSet.
+pub(crate) fn delete_database(store: &mut Store, release: &str) {
+    store.delete(&address("apps/v1", "StatefulSet", release, &format!("{release}-database"))).unwrap();
+}
+
+/// Airflow's pod waits for an image that no registry has.
+pub(crate) fn break_image(store: &mut Store, release: &str) {
+    let message = "Back-off pulling image \"windtunnel.local/image:1\": ErrImagePull: rpc error: code = NotFound desc = failed to \
+        pull and unpack image \"windtunnel.local/image:1\": failed to resolve reference \"windtunnel.local/image:1\": \
+        windtunnel.local/image:1: not found";
+    hold_airflow(store, release, &json!({"reason": "ImagePullBackOff", "message": message}));
+}
+
+/// Airflow's containers are being made, for as long as one likes to look.
+pub(crate) fn delay_start(store: &mut Store, release: &str) {
+    hold_airflow(store, release, &json!({"reason": "ContainerCreating"}));
+}
+
+fn hold_airflow(store: &mut Store, release: &str, waiting: &Value) {
+    let mut pod = store.get(&address("v1", "Pod", release, &airflow_pod(release))).unwrap().clone();
+    pod["status"]["phase"] = "Pending".into();
+    for status in pod["status"]["containerStatuses"].as_array_mut().unwrap() {
+        status["ready"] = false.into();
+        status["started"] = false.into();
+        status["state"] = json!({"waiting": waiting});
+    }
+    for condition in pod["status"]["conditions"].as_array_mut().unwrap() {
+        if condition["type"] == "Ready" || condition["type"] == "ContainersReady" {
+            condition["status"] = "False".into();
+        }
+    }
+    store.put(pod);
+    let address = address("apps/v1", "Deployment", release, &format!("{release}-airflow"));
+    let mut deployment = store.get(&address).unwrap().clone();
+    deployment["status"] =
+        json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1});
+    store.put(deployment);
+}
+
+fn address(group_version: &str, kind: &str, namespace: &str, name: &str) -> Address {
+    Address::of(&json!({"apiVersion": group_version, "kind": kind, "metadata": {"namespace": namespace, "name": name}}))
+}

@@ -1,0 +1,94 @@
+//! How the fake tools behave as long as a test says nothing else: as docker, kind and Helm do where all is well.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::bundle::{NODE, image_id, listing};
+use crate::context::TestContext;
+
+impl TestContext {
+    /// What `docker container inspect` tells of the node; of ours where `smoke` is the environment's own folder.
+    pub(crate) fn describe_node(&self, status: &str, smoke: Option<&Path>) {
+        self.describe_node_with_dags(status, smoke, "dags");
+    }
+
+    /// The same of a node that was made with another DAG folder.
+    pub(crate) fn describe_node_with_dags(&self, status: &str, smoke: Option<&Path>, dags: &str) {
+        let mount =
+            |source: &Path, destination: &str| json!({"Type": "bind", "Source": source, "Destination": destination});
+        let mounts: Vec<Value> = smoke.map_or_else(Vec::new, |smoke| {
+            vec![
+                mount(&self.path("project").join(dags), "/windtunnel/dags"),
+                mount(smoke, "/windtunnel/smoke"),
+                mount(&self.path("bundle"), "/windtunnel/images"),
+            ]
+        });
+        let labels = json!({"io.x-k8s.kind.cluster": "airflow-cluster", "io.x-k8s.kind.role": "control-plane"});
+        let node = json!([{
+            "Id": "0", "State": {"Status": status}, "Mounts": mounts, "Config": {"Image": NODE, "Labels": labels},
+        }]);
+        self.write_file("tools/node.json", &node.to_string());
+    }
+
+    /// Writes the scripts of all three.
+    pub(crate) fn write_scripts(&self) {
+        let info = json!({
+            "ServerVersion": "28.2.2", "MemTotal": 64_u64 << 30, "NCPU": 4, "DockerRootDir": "/nowhere", "OSType": "linux",
+            "Architecture": "x86_64",
+        });
+        self.write_file("tools/info.json", &info.to_string());
+        self.write_file("tools/images.json", &listing().to_string());
+        self.write_file("tools/kubeconfig", &kubeconfig(&self.api.url()));
+        self.describe_node("running", Some(&self.environment("smoke")));
+        *self.scripts.lock().unwrap() = [("docker", Vec::new()), ("kind", Vec::new()), ("helm", Vec::new())];
+        let fake = |name: &str| format!("post {}/fake/{name}", self.api.url());
+
+        self.on("docker", "info", &["stdout-file info.json"]);
+        let absent = "stderr Error response from daemon: No such container: airflow-cluster-control-plane";
+        self.on("docker", "container inspect", &[absent, "exit 1"]);
+        self.on("docker", "container inspect airflow-cluster-control-plane", &["when node", "stdout-file node.json"]);
+        self.on("docker", "container ls", &[]);
+        self.on("docker", "container start airflow-cluster-control-plane", &[]);
+        let node_id = format!("stdout {}", image_id("node"));
+        self.on("docker", "image inspect", &["stderr Error response from daemon: No such image", "exit 1"]);
+        self.on("docker", &format!("image inspect {NODE}"), &["when node-image", &node_id]);
+        self.on("docker", "image load node.tar", &["mark node-image"]);
+        // Images and cluster come side by side; here the cluster first, so that what is printed has one order.
+        self.on("docker", "exec ctr version", &["await version-asked"]);
+        self.on("docker", "exec crictl images", &["stdout {\"images\":[]}"]);
+        self.on("docker", "exec crictl images", &["when images", "stdout-file images.json"]);
+        self.on("docker", "exec ctr import database.tar", &[]);
+        self.on("docker", "exec ctr import airflow.tar", &["mark images"]);
+        self.on("docker", "network rm kind", &[]);
+
+        self.on("kind", "version", &["stdout kind v0.30.0 go1.24.6 linux/amd64"]);
+        let create = [
+            "stderr Creating cluster \"airflow-cluster\" ...",
+            "stderr  • Ensuring node image (windtunnel.local/node:v1.34.4) 🖼  ...",
+            "stderr  ✓ Ensuring node image (windtunnel.local/node:v1.34.4) 🖼",
+            "stderr  • Preparing nodes 📦   ...",
+            "mark node",
+            "stderr  ✓ Preparing nodes 📦 ",
+            "copy kubeconfig --kubeconfig",
+            "stderr  ✓ Starting control-plane 🕹️",
+        ];
+        self.on("kind", "create cluster", &create);
+        self.on("kind", "delete cluster", &["unmark node", "unmark images"]);
+        self.on("kind", "export kubeconfig", &["copy kubeconfig --kubeconfig"]);
+
+        self.on("helm", "version", &["stdout v3.19.0"]);
+        self.on("helm", "upgrade --install", &[&fake("install")]);
+    }
+}
+
+fn kubeconfig(server: &str) -> String {
+    let name = "kind-airflow-cluster";
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": server}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    })
+    .to_string()
+}

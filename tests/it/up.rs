@@ -1,0 +1,152 @@
+//! `up`, the main path: from nothing, again, and from every half-way.
+
+use serde_json::Value;
+
+use crate::bundle::listing_of_the_profile;
+use crate::context::{TestContext, assert_run};
+use crate::objects;
+
+#[test]
+fn from_nothing() {
+    let context = TestContext::new();
+    assert_run!(context, &["up"]);
+    assert!(context.path("project/dags").is_dir());
+}
+
+#[test]
+fn from_nothing_as_json() {
+    let context = TestContext::new();
+    let run = assert_run!(context, &["up", "-o", "json"]);
+    let events: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().all(|event| event["event"].is_string()));
+    assert_eq!(events.last().unwrap()["event"], "result");
+}
+
+#[test]
+fn quiet() {
+    let context = TestContext::new();
+    let run = context.run(&["up", "-q"]);
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""), "{run}");
+}
+
+#[test]
+fn dry_run() {
+    let context = TestContext::new();
+    assert_run!(context, &["up", "--dry-run"]);
+    assert_eq!(std::fs::read_dir(context.path("state")).unwrap().count(), 0);
+    assert!(!context.path("project/dags").exists());
+}
+
+#[test]
+fn dry_run_as_json() {
+    let context = TestContext::new();
+    assert_run!(context, &["up", "--dry-run", "-o", "json"]);
+}
+
+#[test]
+fn again_changes_nothing() {
+    let context = TestContext::new();
+    context.up();
+    let run = assert_run!(context, &["up"]);
+    let acts = ["kind create", "helm upgrade", "docker image load", "images import"];
+    assert!(!run.journal.iter().any(|line| acts.iter().any(|act| line.contains(act))), "{run}");
+}
+
+#[test]
+fn what_was_said_once_holds_without_saying_it_again() {
+    let context = TestContext::new();
+    context.write_file("project/flows/one.py", "");
+    let run = context.run(&["up", "--dags", "flows", "--namespace", "data"]);
+    assert_eq!(run.code, 0, "{run}");
+    context.describe_node_with_dags("running", Some(&context.environment("smoke")), "flows");
+    assert_run!(context, &["up"]);
+}
+
+#[test]
+fn a_stopped_node_is_started() {
+    let context = TestContext::new();
+    context.up();
+    context.describe_node("exited", Some(&context.environment("smoke")));
+    assert_run!(context, &["up"]);
+}
+
+#[test]
+fn a_creation_that_was_cut_short_begins_anew() {
+    let context = TestContext::new();
+    context.write_file("tools/node", "");
+    context.write_file("state/environments/airflow-cluster/creating", "");
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+    let kind: Vec<&String> = run.journal.iter().filter(|line| line.starts_with("kind ")).collect();
+    assert!(kind[1].starts_with("kind delete cluster") && kind[2].starts_with("kind create cluster"), "{run}");
+}
+
+#[test]
+fn a_lost_kubeconfig_is_had_again() {
+    let context = TestContext::new();
+    context.up();
+    std::fs::remove_file(context.environment("kubeconfig")).unwrap();
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.journal.iter().any(|line| line.starts_with("kind export kubeconfig")), "{run}");
+}
+
+#[test]
+fn a_release_that_helm_was_stopped_in_is_installed_over() {
+    let context = TestContext::new();
+    let helm = ["upgrade", "--install", "airflow-cluster", "--namespace", "airflow-cluster"].map(str::to_owned);
+    context.api.change(|store| objects::record_revision(store, &helm, "pending-install"));
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.journal.iter().any(|line| line.starts_with("helm upgrade --install")), "{run}");
+    let secrets = context.api.change(|store| objects::revisions(store));
+    assert_eq!(secrets, ["1 deployed"]);
+}
+
+#[test]
+fn a_workload_that_somebody_deleted_comes_back() {
+    let context = TestContext::new();
+    context.up();
+    context.api.change(|store| objects::delete_database(store, "airflow-cluster"));
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.journal.iter().any(|line| line.starts_with("helm upgrade --install")), "{run}");
+}
+
+#[test]
+fn a_young_api_server_may_fail_for_a_while() {
+    let context = TestContext::new();
+    context.api.fail_next(2);
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn images_go_in_while_kubernetes_starts() {
+    let context = TestContext::new();
+    let lines = ["mark node", "stderr  ✓ Preparing nodes 📦 ", "await images", "copy kubeconfig --kubeconfig"];
+    context.on("kind", "create cluster", &lines);
+    context.on("docker", "exec ctr version", &[]);
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn without_a_bundle_images_are_pulled() {
+    let context = TestContext::new();
+    context.on("docker", "image pull", &["mark node-image"]);
+    context.on("docker", "image save", &["stdout an image"]);
+    context.on("docker", "exec --interactive ctr import -", &["mark images"]);
+    context.write_file("tools/images.json", &listing_of_the_profile().to_string());
+    context.forget_variable("WINDTUNNEL_BUNDLE");
+    assert_run!(context, run_without_commands, &["up"]);
+}
+
+#[test]
+fn an_image_that_no_registry_has() {
+    let context = TestContext::new();
+    let denied = "stderr Error response from daemon: manifest for kindest/node:v1.34.3 not found: manifest unknown";
+    context.on("docker", "image pull", &[denied, "exit 1"]);
+    context.forget_variable("WINDTUNNEL_BUNDLE");
+    assert_run!(context, run_without_commands, &["up"]);
+}
