@@ -98,6 +98,8 @@ fn port_taken(environment: &Environment) {
         Some(0),
         "a cluster was made all the same"
     );
+    let folder = environment.state().join("environments").join(&environment.name);
+    assert!(!folder.exists(), "{} is left", folder.display());
 }
 
 fn meet(environment: &Environment, fault: &Fault, namespace: &str) {
