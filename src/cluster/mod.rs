@@ -7,6 +7,7 @@ pub mod logs;
 pub mod namespace;
 mod observe;
 pub mod release;
+mod restart;
 mod secret;
 pub mod survey;
 pub mod verdict;

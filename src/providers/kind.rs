@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::error::{Failure, Kind};
@@ -42,6 +43,8 @@ pub struct Node {
     pub dags: Option<PathBuf>,
     /// The host folder that is mounted at [`IMAGES`].
     pub images: Option<PathBuf>,
+    /// When it ended last, by the engine's clock, if it ever did.
+    pub ended: Option<Timestamp>,
 }
 
 /// The name of a cluster's only container.
@@ -90,7 +93,13 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
             .hint(format!("or, if nobody needs it: `kind delete cluster --name {cluster}`")));
         }
     }
-    let node = Node { container, image: found.config.image.clone(), dags: mounted(DAGS), images: mounted(IMAGES) };
+    let node = Node {
+        container,
+        image: found.config.image.clone(),
+        dags: mounted(DAGS),
+        images: mounted(IMAGES),
+        ended: Some(found.state.finished_at).filter(|ended| *ended > Timestamp::UNIX_EPOCH),
+    };
     Ok(if found.state.status == "running" { Found::Running(node) } else { Found::Stopped(node) })
 }
 
@@ -125,7 +134,7 @@ mod tests {
             ]
         });
         serde_json::from_value(json!({
-            "State": {"Status": status},
+            "State": {"Status": status, "FinishedAt": "0001-01-01T00:00:00Z"},
             "Mounts": mounts,
             "Config": {"Image": "kindest/node:v1.34.3", "Labels": {CLUSTER_LABEL: label}},
         }))
@@ -141,6 +150,7 @@ mod tests {
         let ours = "/state/environments/a/smoke";
         let Ok(Found::Running(node)) = judged(&container("running", "a", Some(ours))) else { panic!() };
         assert_eq!(node.dags.as_deref(), Some(Path::new("/home/me/dags")));
+        assert_eq!(node.ended, None);
         assert!(matches!(judged(&container("exited", "a", Some(ours))), Ok(Found::Stopped(_))));
     }
 

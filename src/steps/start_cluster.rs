@@ -15,6 +15,8 @@ use crate::ui::Step;
 
 /// How long the API server of a started node may take to answer.
 const API_SERVER_START: Duration = Duration::from_mins(2);
+/// How long its pods may take to be started again, as far as that they are told of.
+const POD_RESTART: Duration = Duration::from_mins(2);
 
 /// Makes the cluster be there. `node_runs` is told the node as soon as its container runs, which is long before Kubernetes does.
 ///
@@ -49,6 +51,13 @@ pub async fn ensure(
     step.doing("waiting for the API server");
     let cluster = Cluster::open(&paths.kubeconfig(), &plan.context()).await?;
     let version = cluster.await_version(API_SERVER_START).await?;
+    if let Found::Running(Node { ended: Some(ended), .. }) | Found::Stopped(Node { ended: Some(ended), .. }) =
+        &ready.found
+        && !was_cut_short
+    {
+        step.doing("waiting for the node to tell of its pods");
+        cluster.await_restart(&plan.namespace, *ended, POD_RESTART).await?;
+    }
     step.done(format!("{} (Kubernetes {version})", plan.context()));
     Ok(cluster)
 }
@@ -82,6 +91,7 @@ async fn create(
                     image: image.reference.clone(),
                     dags: Some(plan.dags.clone()),
                     images: images.map(ToOwned::to_owned),
+                    ended: None,
                 });
             }
             if let Some(phase) = line.trim().strip_prefix("• ") {

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::process::Command;
@@ -84,6 +85,9 @@ pub struct Container {
 pub struct ContainerState {
     /// `running`, `exited`, `paused`, `created`, `dead`.
     pub status: String,
+    /// When it ended last, even if it runs again. The engine says `0001-01-01T00:00:00Z` where it never did.
+    #[serde(default)]
+    pub finished_at: Timestamp,
 }
 
 /// What a container was made with.
