@@ -43,12 +43,12 @@ pub(crate) fn airflow_pod(cluster: &str, namespace: &str) -> Option<Value> {
     })
 }
 
-/// Names and identities of the pods of a namespace, sorted.
+/// Names and identities of the pods of a namespace, sorted. Workers, which come and go, are left out.
 pub(crate) fn pod_identities(cluster: &str, namespace: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pods = objects(cluster, namespace, "pods");
-    let mut pods: Vec<_> =
-        pods.iter().map(|pod| (text(&pod["metadata"]["name"]), text(&pod["metadata"]["uid"]))).collect();
+    let lasting = pods.iter().filter(|pod| pod["metadata"]["labels"]["kubernetes_executor"].is_null());
+    let mut pods: Vec<_> = lasting.map(|pod| (text(&pod["metadata"]["name"]), text(&pod["metadata"]["uid"]))).collect();
     pods.sort();
     pods
 }
