@@ -188,7 +188,7 @@ pub struct DownArgs {
 /// Options of `logs`.
 #[derive(Args, Debug)]
 pub struct LogsArgs {
-    /// `api-server`, `scheduler`, `dag-processor`, `triggerer`, `database` or `forward`.
+    /// `migrate`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, `database` or `forward`.
     #[arg(value_name = "COMPONENT", default_value = "scheduler", conflicts_with = "task")]
     pub component: String,
     /// Go on printing as lines come.

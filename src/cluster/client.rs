@@ -22,7 +22,7 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) client: Client,
-    config: Config,
+    pub(super) config: Config,
 }
 
 impl Cluster {

@@ -6,10 +6,11 @@ use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user};
 use crate::cluster::workload::Workload;
 
 /// What the containers of `values.yaml` ask for, with one worker.
-pub(super) const MEMORY_REQUEST: u64 = 1600 * 1024 * 1024;
+pub(super) const MEMORY_REQUEST: u64 = 1664 * 1024 * 1024;
 
 /// Each component's name, which its container has too, and the workload of its pod, without the release's name.
-pub(super) const COMPONENTS: [(&str, &str); 5] = [
+pub(super) const COMPONENTS: [(&str, &str); 6] = [
+    ("migrate", "airflow"),
     ("api-server", "airflow"),
     ("scheduler", "airflow"),
     ("dag-processor", "airflow"),

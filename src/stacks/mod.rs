@@ -94,7 +94,7 @@ pub fn workloads(release: &str) -> Vec<Workload> {
 pub fn component(release: &str, name: &str) -> Result<Component, Failure> {
     lite::component(release, name).ok_or_else(|| {
         Failure::usage(format!("there is no component `{name}`"))
-            .hint(format!("components: {}", lite::COMPONENTS.map(|(name, _)| name).join(", ")))
+            .hint(format!("components: {}, forward", lite::COMPONENTS.map(|(name, _)| name).join(", ")))
     })
 }
 
@@ -134,6 +134,9 @@ mod tests {
     fn an_unknown_component_is_answered_with_the_known_ones() {
         let failure = component("airflow-cluster", "webserver").unwrap_err();
         assert_eq!(failure.message, "there is no component `webserver`");
-        assert_eq!(failure.hints, ["components: api-server, scheduler, dag-processor, triggerer, database"]);
+        assert_eq!(
+            failure.hints,
+            ["components: migrate, api-server, scheduler, dag-processor, triggerer, database, forward"]
+        );
     }
 }

@@ -1,10 +1,10 @@
 """Runs one Airflow component, and loads its modules while PostgreSQL is still starting.
 
-    start.py api-server|scheduler|dag-processor|triggerer
+    start.py migrate|api-server|scheduler|dag-processor|triggerer
 
-Loading Airflow takes most of a component's start and needs no database. All four therefore load at once, the
-scheduler migrates the database as soon as it answers, and every component goes on when that is done: no component
-waits for another one's imports, as they would behind an init container.
+Loading Airflow takes most of a component's start and needs no database. All components therefore load at once, the
+init container `migrate` migrates the database as soon as it answers, and every other one goes on when that is done: none
+waits for another one's imports, as they would behind an init container that must end first.
 """
 
 import gc
@@ -26,10 +26,11 @@ PATIENCE_SECONDS = 600
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 3
 
-# `airflow.api_fastapi.main` builds the whole web application when it is imported. `db_command` is what migrates.
+# `airflow.api_fastapi.main` builds the whole web application when it is imported.
 MODULES = {
+    "migrate": ["airflow.cli.commands.db_command"],
     "api-server": ["airflow.cli.commands.api_server_command", "airflow.api_fastapi.main"],
-    "scheduler": ["airflow.cli.commands.db_command", "airflow.cli.commands.scheduler_command"],
+    "scheduler": ["airflow.cli.commands.scheduler_command"],
     "dag-processor": ["airflow.cli.commands.dag_processor_command"],
     "triggerer": ["airflow.cli.commands.triggerer_command"],
 }
@@ -79,8 +80,6 @@ def database_missing():
         # Bounded, unlike the driver's own attempt.
         socket.create_connection((engine.url.host, engine.url.port), timeout=2).close()
         engine.connect().close()
-        # The child that migrates must not share a connection.
-        engine.dispose()
     except OSError as error:
         return str(error)
     except OperationalError as error:
@@ -91,7 +90,7 @@ def database_missing():
 
 
 def migration_missing():
-    return None if MIGRATED.exists() else "the scheduler is migrating it"
+    return None if MIGRATED.exists() else "the container migrate is at work on it"
 
 
 def airflow(*arguments):
@@ -102,14 +101,17 @@ def airflow(*arguments):
 
 
 def migrate():
-    """Migrates in a child, which has the modules already and takes what only a migration needs away with it."""
-    child = os.fork()
-    if child == 0:
-        sys.exit(airflow("db", "migrate"))
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code != 0:
-        sys.exit(f"windtunnel: `airflow db migrate` ended with {code}")
-    MIGRATED.touch()
+    """Migrates once, then becomes a program that does nothing and takes no memory.
+
+    An init container beside which the others start must not end: the kubelet would start it again.
+    """
+    if not MIGRATED.exists():
+        load("migrate")
+        wait("the database", database_missing)
+        airflow("db", "migrate")
+        MIGRATED.touch()
+        say("the database is migrated")
+    os.execvp("sleep", ["sleep", "infinity"])
 
 
 def web_missing():
@@ -135,15 +137,13 @@ def run(component):
     # Hardly anything that is loaded now becomes garbage; looking for it takes a third of the web server's start.
     usual = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)
+    if component == "migrate":
+        migrate()
     if component == "api-server":
         write_password()
     load(component)
     say(f"loaded in {time.monotonic() - began:.1f} s")
-    if component == "scheduler" and not MIGRATED.exists():
-        wait("the database", database_missing)
-        migrate()
-    else:
-        wait("the database", migration_missing)
+    wait("the database", migration_missing)
     say(f"starting {component} after {time.monotonic() - began:.1f} s")
     gc.set_threshold(*usual)
     if component == "api-server":
