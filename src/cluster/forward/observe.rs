@@ -55,15 +55,15 @@ async fn watch_until_it_breaks(cluster: &Cluster, target: &Target, backends: &wa
     let its_slices = watcher::Config::default().labels(&format!("kubernetes.io/service-name={}", target.service));
     let news = select(
         watcher(services, one_service).map(|event| event.map(|event| News::Service(Box::new(event)))),
-        watcher(slices, its_slices).map(|event| event.map(News::Slice)),
+        watcher(slices, its_slices).map(|event| event.map(|event| News::Slice(Box::new(event)))),
     );
     follow(cluster, target, news, backends).await
 }
 
 enum News {
-    // Boxed, because it is much larger than the other.
+    // Boxed, because both are large.
     Service(Box<Event<Service>>),
-    Slice(Event<EndpointSlice>),
+    Slice(Box<Event<EndpointSlice>>),
 }
 
 async fn follow(
@@ -80,7 +80,7 @@ async fn follow(
         let next = if reached { Ok(news.next().await) } else { timeout_at(deadline, news.next()).await };
         match next {
             Ok(Some(Ok(News::Service(event)))) => objects.service(*event, target.service_port),
-            Ok(Some(Ok(News::Slice(event)))) => objects.slice(event),
+            Ok(Some(Ok(News::Slice(event)))) => objects.slice(*event),
             Ok(Some(Err(error))) => return format!("the API server cannot be reached: {}", chain(&error).join(": ")),
             Ok(None) => return "the watch ended".to_owned(),
             Err(_) => return format!("the API server did not answer within {LISTS:?}"),
