@@ -1,7 +1,7 @@
 //! Brings images into a node's containerd, skipping those that are there by digest.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -13,6 +13,13 @@ use crate::ui::Ui;
 
 /// How long containerd in a node may take to answer after the node began to run.
 const CONTAINERD_START: &str = "60s";
+/// What containerd's part for Kubernetes says while it still looks after what ran before, though containerd itself answers
+/// (containerd/containerd, `internal/cri/instrument/instrumented_service.go`). Only asking again tells when it has done so.
+const NOT_INITIALIZED: &str = "server is not initialized yet";
+/// How long that may take.
+const INITIALIZATION: Duration = Duration::from_mins(1);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the node's container runtime has.
 #[derive(Deserialize)]
@@ -42,7 +49,18 @@ pub async fn missing<'i>(
     // crictl gives up at once where the runtime's socket is not there yet; ctr waits for it.
     docker.exec(node, ["ctr", "--connect-timeout", CONTAINERD_START, "version"]).run(Kind::Image, ui).await?;
     let command = docker.exec(node, ["crictl", "images", "--output", "json"]);
-    let output = command.run(Kind::Image, ui).await?;
+    let begin = Instant::now();
+    let output = loop {
+        let output = command.outcome(Kind::Image, ui).await?;
+        if output.code == Some(0) {
+            break output;
+        }
+        let is_early = output.stderr.iter().any(|line| line.contains(NOT_INITIALIZED));
+        if !is_early || begin.elapsed() > INITIALIZATION {
+            return Err(command.failed(Kind::Image, &output));
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
     let listing: Listing = serde_json::from_str(&output.stdout)
         .during(Kind::Image, format!("`{}` printed something unexpected", command.line()))?;
     Ok(images.iter().filter(|image| !listing.images.iter().any(|listed| is(listed, image))).copied().collect())
