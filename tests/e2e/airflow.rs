@@ -21,9 +21,9 @@ pub(crate) fn await_healthy(port: u16) {
 
 fn health(port: u16) -> Result<(), String> {
     let health = get(&format!("http://127.0.0.1:{port}/api/v2/monitor/health"), DEADLINE)?.json();
-    let sick = |part: &&&str| health[part]["status"] != "healthy";
-    match ["metadatabase", "scheduler", "dag_processor", "triggerer"].iter().find(sick) {
-        Some(part) => Err(format!("{part}: {health}")),
+    let is_sick = |part: &&&str| health[part]["status"] != "healthy";
+    match ["metadatabase", "scheduler", "dag_processor", "triggerer"].iter().find(is_sick) {
+        Some(sick) => Err(format!("{sick}: {health}")),
         None => Ok(()),
     }
 }
