@@ -67,7 +67,8 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> Result<(), 
 
 /// `Err` where nothing of the client's was touched, so that it can be tried again.
 async fn by_a_route(client: &mut TcpStream, now: &Backends, shared: &Shared) -> Result<Result<(), String>, String> {
-    let address = shared.direct.borrow().address.filter(|_| shared.only != Some(Route::ApiServer));
+    let usable = shared.only != Some(Route::ApiServer) && now.node_port_agrees;
+    let address = shared.direct.borrow().address.filter(|_| usable);
     let mut reason =
         shared.direct.borrow().obstacle.clone().unwrap_or_else(|| "the route is not proven yet".to_owned());
     if let Some(address) = address {

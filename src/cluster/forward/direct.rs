@@ -46,15 +46,15 @@ pub(super) async fn keep(mut backends: watch::Receiver<Backends>, direct: watch:
         match attempt(&now).await {
             Ok(address) => {
                 pause = SHORTEST;
-                direct.send_replace(Direct { address: Some(address), obstacle: None });
-                let obstacle = tokio::select! {
-                    () = failed.notified() => "a connection to the node failed",
+                set(&direct, Direct { address: Some(address), obstacle: None });
+                tokio::select! {
+                    // Most often it is the pod that is overrun, not the node: the route stays until the proof fails.
+                    () = async { failed.notified().await; sleep(SHORTEST).await } => {}
                     changed = backends.wait_for(changed) => match changed {
-                        Ok(_) => "the cluster changed",
+                        Ok(_) => set_obstacle(&direct, "the cluster changed".to_owned()),
                         Err(_) => return,
                     },
-                };
-                set_obstacle(&direct, obstacle.to_owned());
+                }
             }
             Err(obstacle) => {
                 set_obstacle(&direct, obstacle);
@@ -71,7 +71,10 @@ pub(super) async fn keep(mut backends: watch::Receiver<Backends>, direct: watch:
 }
 
 fn set_obstacle(direct: &watch::Sender<Direct>, obstacle: String) {
-    let next = Direct { address: None, obstacle: Some(obstacle) };
+    set(direct, Direct { address: None, obstacle: Some(obstacle) });
+}
+
+fn set(direct: &watch::Sender<Direct>, next: Direct) {
     direct.send_if_modified(|now| {
         let modified = *now != next;
         now.clone_from(&next);

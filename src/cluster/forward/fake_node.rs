@@ -40,7 +40,15 @@ impl FakeNode {
     pub(super) fn backends(&self) -> Backends {
         let cluster = Cluster::of(Config::new(format!("http://{}", self.address).parse().unwrap()));
         let pod = PodPort { pod: "web".to_owned(), uid: "u-1".to_owned(), port: 8080 };
-        Backends { cluster: Some(cluster), epoch: 1, node_port: Some(30080), pods: vec![pod], trouble: None }
+        Backends {
+            cluster: Some(cluster),
+            epoch: 1,
+            node_port: Some(30080),
+            pods: vec![pod],
+            node_port_agrees: true,
+            stale: false,
+            trouble: None,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod direct;
 #[cfg(test)]
 mod fake_node;
 mod frames;
+mod objects;
 mod observe;
 mod pool;
 mod port;
@@ -181,7 +182,8 @@ pub async fn serve(
         }
         now.route = route(&backends.borrow_and_update(), &direct.borrow_and_update(), only);
         now.trouble = trouble(&backends.borrow(), &direct.borrow(), &target.service, only);
-        for line in changes(&told, &now, direct.borrow().obstacle.as_deref()) {
+        let obstacle = obstacle(&backends.borrow(), &direct.borrow());
+        for line in changes(&told, &now, &obstacle) {
             tell(News::Line(line));
         }
         if told != now {
@@ -219,11 +221,11 @@ fn route(backends: &Backends, direct: &Direct, only: Option<Route>) -> Option<Fo
     if !backends.ready() {
         return None;
     }
-    match (only, direct.address) {
+    match (only, direct.address.filter(|_| backends.node_port_agrees)) {
         (Some(Route::ApiServer), _) => Some(ForwardRoute::ApiServer),
         (_, Some(address)) => Some(ForwardRoute::Direct { address }),
         (Some(Route::Direct), None) => None,
-        (None, None) => direct.unusable().then_some(ForwardRoute::ApiServer),
+        (None, None) => (direct != &Direct::default()).then_some(ForwardRoute::ApiServer),
     }
 }
 
@@ -234,8 +236,17 @@ fn trouble(backends: &Backends, direct: &Direct, service: &str, only: Option<Rou
     direct.obstacle.clone().filter(|_| only == Some(Route::Direct))
 }
 
+/// Why the route is not the direct one.
+fn obstacle(backends: &Backends, direct: &Direct) -> String {
+    match &direct.obstacle {
+        Some(obstacle) => obstacle.clone(),
+        None if backends.node_port_agrees => "not wanted".to_owned(),
+        None => "the node port does not lead to the ready pods yet".to_owned(),
+    }
+}
+
 /// One line for each thing that is now otherwise.
-fn changes(before: &Condition, now: &Condition, obstacle: Option<&str>) -> Vec<String> {
+fn changes(before: &Condition, now: &Condition, obstacle: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if before.trouble != now.trouble {
         lines.extend(now.trouble.clone());
@@ -244,7 +255,7 @@ fn changes(before: &Condition, now: &Condition, obstacle: Option<&str>) -> Vec<S
         lines.extend(now.route.map(|route| match route {
             ForwardRoute::Direct { address } => format!("route: straight to the node, {address}"),
             ForwardRoute::ApiServer => {
-                format!("route: through the API server ({})", obstacle.unwrap_or("the only one"))
+                format!("route: through the API server ({obstacle})")
             }
         }));
     }
@@ -273,9 +284,9 @@ mod tests {
     fn every_change_is_one_line() {
         let calm = Condition::default();
         let waiting = Condition { trouble: Some("no pod of service web is ready".to_owned()), ..calm.clone() };
-        assert_eq!(changes(&calm, &waiting, None), ["no pod of service web is ready"]);
-        assert!(changes(&waiting, &waiting, None).is_empty());
+        assert_eq!(changes(&calm, &waiting, ""), ["no pod of service web is ready"]);
+        assert!(changes(&waiting, &waiting, "").is_empty());
         let served = Condition { route: Some(ForwardRoute::ApiServer), connections: 7, ..calm };
-        assert_eq!(changes(&waiting, &served, Some("refused")), ["route: through the API server (refused)"]);
+        assert_eq!(changes(&waiting, &served, "refused"), ["route: through the API server (refused)"]);
     }
 }
