@@ -69,6 +69,8 @@ impl Helm {
             .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
             .arg(target.kubeconfig)
             .args(["--labels", label, "--history-max", "5", "--timeout", "5m"])
+            // Else what Helm learns of the cluster goes to ~/.kube/cache, and outlives it (kubernetes/cli-runtime, `config_flags.go`).
+            .env("KUBECACHEDIR", target.kubeconfig.with_file_name("kube-cache"))
             .deadline(Duration::from_secs(330));
         for file in values {
             command = command.arg("--values").arg(file);
