@@ -77,7 +77,7 @@ fn set_obstacle(direct: &watch::Sender<Direct>, obstacle: String) {
 fn set(direct: &watch::Sender<Direct>, next: Direct) {
     direct.send_if_modified(|now| {
         let modified = *now != next;
-        now.clone_from(&next);
+        *now = next;
         modified
     });
 }

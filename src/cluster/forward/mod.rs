@@ -6,6 +6,7 @@
 
 mod backends;
 mod carry;
+mod condition;
 mod connection;
 #[cfg(test)]
 mod connection_tests;
@@ -32,8 +33,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::state::{EnvironmentPaths, ForwardRoute, ForwardSettings, Record};
+use crate::state::{EnvironmentPaths, ForwardSettings, Record};
 use backends::Backends;
+pub use condition::Condition;
 use connection::Shared;
 use direct::Direct;
 use pool::Pool;
@@ -97,19 +99,6 @@ pub enum Route {
     ApiServer,
     /// Straight to the node.
     Direct,
-}
-
-/// How the forward is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Condition {
-    /// The route of the next connection; none while no pod is ready.
-    pub route: Option<ForwardRoute>,
-    /// What is wrong right now, in one line.
-    pub trouble: Option<String>,
-    /// Why the last connection that could not be served was closed.
-    pub last_error: Option<String>,
-    /// Connections accepted so far.
-    pub connections: u64,
 }
 
 /// What a running forward tells.
@@ -180,10 +169,10 @@ pub async fn serve(
             Ok(()) = direct.changed() => {}
             _ = count.tick() => {}
         }
-        now.route = route(&backends.borrow_and_update(), &direct.borrow_and_update(), only);
-        now.trouble = trouble(&backends.borrow(), &direct.borrow(), &target.service, only);
-        let obstacle = obstacle(&backends.borrow(), &direct.borrow());
-        for line in changes(&told, &now, &obstacle) {
+        now.route = condition::route(&backends.borrow_and_update(), &direct.borrow_and_update(), only);
+        now.trouble = condition::trouble(&backends.borrow(), &direct.borrow(), &target.service, only);
+        let obstacle = condition::obstacle(&backends.borrow(), &direct.borrow());
+        for line in condition::changes(&told, &now, &obstacle) {
             tell(News::Line(line));
         }
         if told != now {
@@ -213,80 +202,5 @@ fn keep_routes(background: &mut JoinSet<()>, shared: &Arc<Shared>, sender: watch
     if shared.only != Some(Route::Direct) {
         let keeper = Arc::clone(shared);
         background.spawn(async move { keeper.pool.keep(keeper.backends.clone(), keeper.direct.clone()).await });
-    }
-}
-
-/// The route that the next connection will take.
-fn route(backends: &Backends, direct: &Direct, only: Option<Route>) -> Option<ForwardRoute> {
-    if !backends.ready() {
-        return None;
-    }
-    match (only, direct.address.filter(|_| backends.node_port_agrees)) {
-        (Some(Route::ApiServer), _) => Some(ForwardRoute::ApiServer),
-        (_, Some(address)) => Some(ForwardRoute::Direct { address }),
-        (Some(Route::Direct), None) => None,
-        (None, None) => (direct != &Direct::default()).then_some(ForwardRoute::ApiServer),
-    }
-}
-
-fn trouble(backends: &Backends, direct: &Direct, service: &str, only: Option<Route>) -> Option<String> {
-    if !backends.ready() {
-        return Some(backends.missing(service));
-    }
-    direct.obstacle.clone().filter(|_| only == Some(Route::Direct))
-}
-
-/// Why the route is not the direct one.
-fn obstacle(backends: &Backends, direct: &Direct) -> String {
-    match &direct.obstacle {
-        Some(obstacle) => obstacle.clone(),
-        None if backends.node_port_agrees => "not wanted".to_owned(),
-        None => "the node port does not lead to the ready pods yet".to_owned(),
-    }
-}
-
-/// One line for each thing that is now otherwise.
-fn changes(before: &Condition, now: &Condition, obstacle: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    if before.trouble != now.trouble {
-        lines.extend(now.trouble.clone());
-    }
-    if before.route != now.route {
-        lines.extend(now.route.map(|route| match route {
-            ForwardRoute::Direct { address } => format!("route: straight to the node, {address}"),
-            ForwardRoute::ApiServer => {
-                format!("route: through the API server ({obstacle})")
-            }
-        }));
-    }
-    if before.last_error != now.last_error {
-        lines.extend(now.last_error.clone());
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn direct(address: Option<&str>, obstacle: Option<&str>) -> Direct {
-        Direct { address: address.map(|text| text.parse().unwrap()), obstacle: obstacle.map(str::to_owned) }
-    }
-
-    #[test]
-    fn without_a_ready_pod_there_is_no_route() {
-        assert_eq!(route(&Backends::default(), &direct(Some("172.18.0.2:30080"), None), None), None);
-        let trouble = trouble(&Backends::default(), &Direct::default(), "web", None);
-        assert_eq!(trouble.unwrap(), "the API server has not answered yet");
-    }
-
-    #[test]
-    fn every_change_is_one_line() {
-        let calm = Condition::default();
-        let waiting = Condition { trouble: Some("no pod of service web is ready".to_owned()), ..calm.clone() };
-        assert_eq!(changes(&calm, &waiting, ""), ["no pod of service web is ready"]);
-        assert!(changes(&waiting, &waiting, "").is_empty());
-        let served = Condition { route: Some(ForwardRoute::ApiServer), connections: 7, ..calm };
-        assert_eq!(changes(&waiting, &served, "refused"), ["route: through the API server (refused)"]);
     }
 }
