@@ -71,16 +71,15 @@ fn faults() {
     let environment = Environment::claim("faults");
     stage("faults", "a port that is taken", || port_taken(&environment));
 
-    // What a claim asks for cannot be changed: this one gets a namespace of its own, which goes.
-    let namespace = format!("{}-claim", environment.name);
-    stage("faults", CLAIM.title, || meet(&environment, &CLAIM, &namespace));
-    kubectl(&environment.name, &["delete", "namespace", &namespace]).succeeded();
+    stage("faults", CLAIM.title, || meet(&environment, &CLAIM));
+    // What a claim asks for cannot be changed, so it goes, and everything with it.
+    kubectl(&environment.name, &["delete", "namespace", &environment.name]).succeeded();
 
     for fault in &ON_A_HEALTHY_DATABASE {
-        stage("faults", fault.title, || meet(&environment, fault, &environment.name));
+        stage("faults", fault.title, || meet(&environment, fault));
     }
     stage("faults", "`up` with the right profile repairs", || {
-        environment.up(&["--namespace", &environment.name, "--profile", "lite"]).succeeded();
+        environment.up(&["--profile", "lite"]).succeeded();
         environment.windtunnel(&["status"]).succeeded();
         assert_healthy(environment.port);
     });
@@ -102,10 +101,10 @@ fn port_taken(environment: &Environment) {
     assert!(!folder.exists(), "{} is left", folder.display());
 }
 
-fn meet(environment: &Environment, fault: &Fault, namespace: &str) {
+fn meet(environment: &Environment, fault: &Fault) {
     let profile = profile(environment, fault);
     let begin = SystemTime::now();
-    let up = environment.up(&["--output", "json", "--namespace", namespace, "--profile", profile.to_str().unwrap()]);
+    let up = environment.up(&["--output", "json", "--profile", profile.to_str().unwrap()]);
     let up = up.ended_with(7);
     let failure = up.last_event();
     assert_eq!(failure["event"], "failure", "{up}");
@@ -117,7 +116,7 @@ fn meet(environment: &Environment, fault: &Fault, namespace: &str) {
     say(&format!("  {}", failure["message"].as_str().unwrap_or_default()));
 
     // Where the verdict needed no event, there may be none yet.
-    let visible = visible_since(environment, namespace, fault, begin).unwrap_or(up.ended);
+    let visible = visible_since(environment, fault, begin).unwrap_or(up.ended);
     let seconds = up.ended.duration_since(visible).unwrap_or_default().as_secs_f64();
     say(&format!("  {} after {:.1} s, {seconds:.1} s after its event", failure["code"], up.took.as_secs_f64()));
     assert!(seconds <= fault.patience.as_secs_f64(), "{seconds:.1} s after its event\n{up}");
@@ -137,8 +136,8 @@ fn profile(environment: &Environment, fault: &Fault) -> PathBuf {
 }
 
 /// When the cluster first told of the fault.
-fn visible_since(environment: &Environment, namespace: &str, fault: &Fault, begin: SystemTime) -> Option<SystemTime> {
-    let events = objects(&environment.name, namespace, "events");
+fn visible_since(environment: &Environment, fault: &Fault, begin: SystemTime) -> Option<SystemTime> {
+    let events = objects(&environment.name, &environment.name, "events");
     let of_fault = events.iter().filter(|event| event["reason"] == fault.event).filter_map(first_time);
     // Events have whole seconds; those of an earlier fault are older.
     of_fault.filter(|time| *time + Duration::from_secs(1) >= begin).min()

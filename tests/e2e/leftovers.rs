@@ -52,13 +52,18 @@ pub(crate) fn remove(place: &Place) {
             format!("{} delete cluster --name {} --kubeconfig {}", kind.display(), place.name, kubeconfig.display());
         place.shell(&line).succeeded();
     }
+    end_processes(place);
+    std::fs::remove_dir_all(&place.folder).unwrap();
+}
+
+/// Ends the browser, the forward or the `up` of a test that was killed: they go on without it, and hold its lock.
+fn end_processes(place: &Place) {
     for process in processes_naming(&place.folder.display().to_string()) {
-        // A browser or a forward whose test was killed. That it has just ended by itself is as good.
         if let Some(process) = rustix::process::Pid::from_raw(process) {
+            // That it has just ended by itself is as good.
             let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
         }
     }
-    std::fs::remove_dir_all(&place.folder).unwrap();
 }
 
 fn remove_abandoned(root: &Path) {
@@ -66,7 +71,9 @@ fn remove_abandoned(root: &Path) {
         let name = entry.file_name().into_string().unwrap();
         if name.starts_with("wt-e2e-") && open(&entry.path().join("lock")).try_lock().is_ok() {
             crate::artefacts::say(&format!("removing {name}, which an earlier run left"));
-            remove(&Place { folder: entry.path(), name });
+            let place = Place { folder: entry.path(), name };
+            end_processes(&place);
+            remove(&place);
         }
     }
 }

@@ -98,13 +98,15 @@ fn assert_network_only_for_others() {
     });
 }
 
-/// The processes, but not this one, whose command line has a text in it.
+/// The processes, but not this one, whose command line or environment has a text in it.
 pub(crate) fn processes_naming(text: &str) -> Vec<i32> {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let names = |process: &i32| {
-        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(text)
+        ["cmdline", "environ"].iter().any(|file| {
+            let words = std::fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(text)
+        })
     };
     numbers.filter(|process| u32::try_from(*process) != Ok(std::process::id())).filter(names).collect()
 }
