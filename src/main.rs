@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use windtunnel::cli::{Cli, Command, completions};
+use windtunnel::cli::{Cli, Command, ForwardCommand, completions};
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
 use windtunnel::plan::DEFAULT_NAME;
@@ -21,7 +21,13 @@ fn main() -> ExitCode {
             .enable_all()
             .build()
             .during(Kind::Bug, "cannot make the asynchronous runtime")?;
-        let ended = runtime.block_on(until_interrupted(run(&cli, &ui, &surroundings)));
+        let command = run(&cli, &ui, &surroundings);
+        let ended = if matches!(cli.command, Command::Forward(ForwardCommand::Run { .. })) {
+            // Being told to end is how a forward ends well: it lets its connections finish.
+            runtime.block_on(command)
+        } else {
+            runtime.block_on(until_interrupted(command))
+        };
         // A child that is still being waited for must not keep us.
         runtime.shutdown_background();
         ended

@@ -1,5 +1,7 @@
 //! `windtunnel status`: one screen that says what is there, and whether all of it is healthy.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::airflow;
@@ -16,6 +18,9 @@ use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
 use crate::ui::Ui;
+
+/// How long Airflow may take to answer one of three questions for its health.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The document of `-o json`.
 #[derive(Serialize)]
@@ -99,8 +104,9 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
     let mut health = None;
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
-    } else if cluster == "running" {
-        match airflow::health::look(&airflow::Client::new(record.port)).await {
+    } else if survey.as_ref().is_some_and(|survey| survey.ready) {
+        // Without ready pods the forward would hold the question until there are some.
+        match airflow::health::look(&airflow::Client::new(record.port).with_deadline(HEALTH_PATIENCE)).await {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);

@@ -151,7 +151,7 @@ fn web(release: &str) -> Vec<Value> {
     vec![
         json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels(release, "airflow")},
-            "spec": {"ports": port(8080)},
+            "spec": {"ports": port(8080), "selector": selector(release, "airflow")["matchLabels"]},
         }),
         json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": port(8080),
@@ -182,10 +182,10 @@ fn pod(name: &str, labels: &Value, owners: &Value, containers: &[&str]) -> Value
     let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
     let statuses: Vec<Value> = containers.iter().map(status).collect();
     json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels, "ownerReferences": owners},
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "uid": "0", "labels": labels, "ownerReferences": owners},
         "spec": {"containers": spec, "nodeName": "airflow-cluster-control-plane"},
         "status": {
-            "phase": "Running", "startTime": now(), "conditions": conditions, "containerStatuses": statuses,
+            "phase": "Running", "podIP": "10.244.0.5", "startTime": now(), "conditions": conditions, "containerStatuses": statuses,
         },
     })
 }
