@@ -11,6 +11,7 @@ use crate::artefacts::{say, stage};
 use crate::docker::{docker, kubectl, node, objects};
 use crate::environment::Environment;
 use crate::outcome::Outcome;
+use crate::traces::Stranger;
 
 /// The profile that the faults are put into.
 const PROFILE: &str = include_str!("../../profiles/lite.yaml");
@@ -82,6 +83,11 @@ fn faults() {
         environment.up(&["--profile", "lite"]).succeeded();
         environment.windtunnel(&["status"]).succeeded();
         assert_healthy(environment.port);
+    });
+    stage("faults", "down leaves other people's clusters", || {
+        let stranger = Stranger::create(&environment);
+        environment.windtunnel(&["down", "--yes"]).succeeded();
+        stranger.assert_untouched();
     });
 }
 

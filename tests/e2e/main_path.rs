@@ -26,7 +26,6 @@ fn main_path() {
     test("up --dry-run changes nothing", &dry_run);
     test("up", &up);
     traces.see(&environment);
-    let stranger = Stranger::create(&environment);
     test("health through the forward", &|place| assert_healthy(place.port));
     test("listeners on 127.0.0.1 only", &forward::listens_only_on_localhost);
     test("status", &status);
@@ -40,9 +39,8 @@ fn main_path() {
     test("the web pod is deleted", &forward::survives_the_pod);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
-    test("other people's clusters are refused", &|place| foreign(place, &stranger));
+    test("other people's clusters are refused", &foreign);
     test("down", &|place| down(place, &traces));
-    stranger.assert_untouched();
 }
 
 fn dry_run(environment: &Environment) {
@@ -148,7 +146,8 @@ fn up_again(environment: &Environment) {
     assert_eq!(look(), before);
 }
 
-fn foreign(environment: &Environment, stranger: &Stranger) {
+fn foreign(environment: &Environment) {
+    let stranger = Stranger::create(environment);
     environment.up(&["--name", &stranger.cluster]).ended_with(9).says(&[&stranger.cluster, "not made by windtunnel"]);
     environment.windtunnel(&["down", "--yes", "--name", &stranger.cluster]).ended_with(9);
     stranger.assert_untouched();

@@ -92,9 +92,11 @@ impl Traces {
 fn assert_network_only_for_others() {
     until("the network `kind` to go", Duration::from_secs(30), || {
         let network = docker(&["network", "inspect", "kind"]);
-        let others = docker(&["ps", "--all", "--quiet", "--filter", "network=kind"]).succeeded().stdout;
+        // Those that were stopped count too, and have no network of their own until they start.
+        let nodes = format!("label={CLUSTER_LABEL}");
+        let others = docker(&["ps", "--all", "--quiet", "--filter", &nodes]).succeeded().stdout;
         let left = network.code == Some(0) && others.trim().is_empty();
-        if left { Err("it has no container and is left") } else { Ok(()) }
+        if left { Err("there is no node, and it is left") } else { Ok(()) }
     });
 }
 
