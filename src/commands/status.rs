@@ -104,7 +104,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
     let mut health = None;
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
-    } else if survey.as_ref().is_some_and(|survey| survey.ready) {
+    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready) {
         // Without ready pods the forward would hold the question until there are some.
         match airflow::health::look(&airflow::Client::new(record.port).with_deadline(HEALTH_PATIENCE)).await {
             Ok(seen) => {
