@@ -61,7 +61,7 @@ impl Client {
     /// both have.
     ///
     /// # Errors
-    /// Unhealthy with the code `credentials_refused` where Airflow does not take them; see also [`Client::send`].
+    /// Unhealthy with the code `credentials_refused` where Airflow does not take them; see also `Client::send`.
     pub async fn sign_in(&self, user: &str, password: &SecretString) -> Result<Self, Failure> {
         #[derive(Serialize)]
         struct Login<'a> {
@@ -80,7 +80,7 @@ impl Client {
     /// Sends `GET`; again, a few times, where the web server is too busy to answer in time, as one on a laptop may be while a worker starts.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As `Client::send`.
     pub async fn get(&self, path: &str) -> Result<Answer, Failure> {
         for _ in 1..ATTEMPTS {
             match self.send(Method::GET, path, Vec::new()).await {
@@ -94,7 +94,7 @@ impl Client {
     /// Sends `POST` with a document.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As `Client::send`.
     pub async fn post(&self, path: &str, document: &impl Serialize) -> Result<Answer, Failure> {
         self.send(Method::POST, path, encode(document)?).await
     }
@@ -102,7 +102,7 @@ impl Client {
     /// Sends `PATCH` with a document.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As `Client::send`.
     pub async fn patch(&self, path: &str, document: &impl Serialize) -> Result<Answer, Failure> {
         self.send(Method::PATCH, path, encode(document)?).await
     }
@@ -110,7 +110,7 @@ impl Client {
     /// Sends `DELETE`.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As `Client::send`.
     pub async fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::DELETE, path, Vec::new()).await
     }

@@ -1,7 +1,7 @@
 //! The forward: 127.0.0.1 to one Service, for as long as the environment exists.
 //!
-//! [`observe`] watches what the Service leads to, [`direct`] proves the way straight to the node, [`pool`] keeps tunnels
-//! through the API server open; each [`connection`] takes the better way that works. [`supervise`] starts, stops and asks
+//! `observe` watches what the Service leads to, `direct` proves the way straight to the node, `pool` keeps tunnels
+//! through the API server open; each `connection` takes the better way that works. [`supervise`] starts, stops and asks
 //! the background process, whose inside is [`process`].
 
 mod backends;
