@@ -80,6 +80,8 @@ def database_missing():
         # Bounded, unlike the driver's own attempt.
         socket.create_connection((engine.url.host, engine.url.port), timeout=2).close()
         engine.connect().close()
+        # What forks later must not share a connection.
+        engine.dispose()
     except OSError as error:
         return str(error)
     except OperationalError as error:
@@ -143,6 +145,8 @@ def run(component):
         write_password()
     load(component)
     say(f"loaded in {time.monotonic() - began:.1f} s")
+    # In a pod that a node's restart brings back the migration is done already, but the database may not be reachable yet.
+    wait("the database", database_missing)
     wait("the database", migration_missing)
     say(f"starting {component} after {time.monotonic() - began:.1f} s")
     gc.set_threshold(*usual)
