@@ -25,6 +25,16 @@ MIGRATED = SHARED / "migrated"
 PATIENCE_SECONDS = 600
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 3
+# What PostgreSQL and its client library say while the database or the cluster's DNS is coming back.
+PASSING = (
+    "starting up",
+    "shutting down",
+    "could not translate host name",
+    "Connection refused",
+    "No route to host",
+    "timeout expired",
+    "server closed the connection",
+)
 
 # `airflow.api_fastapi.main` builds the whole web application when it is imported.
 MODULES = {
@@ -85,8 +95,8 @@ def database_missing():
     except OSError as error:
         return str(error)
     except OperationalError as error:
-        # Only while it recovers from a hard stop; a wrong password or a missing database will not mend themselves.
-        if "starting up" not in str(error.orig):
+        # Only what passes after a hard stop; a wrong password or a missing database will not mend themselves.
+        if not any(passing in str(error.orig) for passing in PASSING):
             raise
         return str(error.orig).strip()
 
