@@ -101,9 +101,7 @@ async fn kind(record: Option<&Record>, surroundings: &Surroundings, ui: &Ui) -> 
         .and_then(|record| record.bundle.as_deref())
         .and_then(|folder| Bundle::open(folder).ok())
         .and_then(|bundle| bundle.tool("kind"));
-    let path = match bundled {
-        Some(path) => path,
-        None => find::on_path("kind", &surroundings.search_path, &surroundings.folder, kind::INSTALL)?,
-    };
+    let Surroundings { search_path, folder, .. } = surroundings;
+    let path = find::bundled_or_on_path(bundled, "kind", search_path, folder, kind::INSTALL)?;
     kind::Kind::at(path, ui).await
 }

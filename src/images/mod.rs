@@ -4,6 +4,8 @@ pub mod bundle;
 pub mod node;
 mod verify;
 
+pub use verify::hexadecimal;
+
 use std::path::PathBuf;
 
 use crate::error::Failure;

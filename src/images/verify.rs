@@ -77,8 +77,17 @@ fn check(path: PathBuf, sha256: &str, known: Option<&Seen>) -> Result<(PathBuf, 
     Ok((path, now))
 }
 
-fn digest(mut file: File) -> std::io::Result<String> {
+/// A digest as it is written: two hexadecimal digits a byte.
+#[must_use]
+pub fn hexadecimal(digest: &[u8]) -> String {
     use std::fmt::Write;
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn digest(mut file: File) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -88,8 +97,5 @@ fn digest(mut file: File) -> std::io::Result<String> {
         }
         hasher.update(&buffer[..count]);
     }
-    Ok(hasher.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hexadecimal(&hasher.finalize()))
 }

@@ -1,6 +1,4 @@
 //! "Installing Airflow": the release is what chart and values say. Helm runs only if something changed.
-
-use std::fmt::Write;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -10,6 +8,7 @@ use super::prerequisites::Prerequisites;
 use crate::cluster::Cluster;
 use crate::cluster::release::INPUTS_LABEL;
 use crate::error::{During, Failure, Kind};
+use crate::images::hexadecimal;
 use crate::stacks::Release;
 use crate::state;
 use crate::tools::helm::Target;
@@ -80,10 +79,7 @@ fn digest(release: &Release) -> String {
         hasher.update(text);
     }
     hasher.update(release.values.to_string());
-    let mut text = hasher.finalize().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let mut text = hexadecimal(&hasher.finalize());
     text.truncate(DIGEST_LENGTH);
     text
 }

@@ -25,6 +25,20 @@ pub fn on_path(name: &str, search_path: &OsStr, folder: &Path, install: &str) ->
         .map_err(|_| Failure::new(Kind::Prerequisite, format!("`{name}` is not on PATH")).hint(install))
 }
 
+/// Where `name` is: the one that the environment's bundle carries, else the one on `search_path`.
+///
+/// # Errors
+/// As [`on_path`].
+pub fn bundled_or_on_path(
+    bundled: Option<PathBuf>,
+    name: &str,
+    search_path: &OsStr,
+    folder: &Path,
+    install: &str,
+) -> Result<PathBuf, Failure> {
+    bundled.map_or_else(|| on_path(name, search_path, folder, install), Ok)
+}
+
 /// Reads a version out of what a tool printed: the first word that is one, with or without `v`.
 ///
 /// # Errors

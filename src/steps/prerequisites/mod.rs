@@ -83,10 +83,8 @@ async fn look_at_engine(docker: &Docker, context: Context<'_>) -> Result<(Info, 
 }
 
 fn tool(name: &str, install: &str, bundle: Option<&Bundle>, context: Context<'_>) -> Result<PathBuf, Failure> {
-    match bundle.and_then(|bundle| bundle.tool(name)) {
-        Some(path) => Ok(path),
-        None => find::on_path(name, &context.surroundings.search_path, &context.surroundings.folder, install),
-    }
+    let bundled = bundle.and_then(|bundle| bundle.tool(name));
+    find::bundled_or_on_path(bundled, name, &context.surroundings.search_path, &context.surroundings.folder, install)
 }
 
 async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Failure> {
