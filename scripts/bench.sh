@@ -80,9 +80,8 @@ prepare_namespace() {
 by_hand() {
   local port
   port=$(free_port)
-  timed hand 'create cluster' kind create cluster --name "$hand" --image "$node" --wait 180s
-  [ -x "$work/kubectl" ] || docker cp -q "$hand-control-plane:/usr/bin/kubectl" "$work/kubectl" 2> /dev/null ||
-    docker cp "$hand-control-plane:/usr/bin/kubectl" "$work/kubectl"
+  timed hand 'create cluster' kind create cluster --name "$hand" --image "${hand_node:-$node}" --wait 180s
+  [ -x "$work/kubectl" ] || docker cp -L "$hand-control-plane:/usr/bin/kubectl" "$work/kubectl"
   timed hand 'load images' kind load docker-image --name "$hand" "$airflow" "$database"
   timed hand 'namespace' prepare_namespace
   timed hand 'install and wait' helm install airflow "$root/profiles/lite" -n airflow --wait --timeout 10m \

@@ -24,7 +24,7 @@ Stages:
   components   etcd, CoreDNS, crictl, pause
   postgres     $prefix/postgres, PostgreSQL $POSTGRES
   airflow      $prefix/airflow:$AIRFLOW
-  node         $prefix/node:v$KUBERNETES, after kubernetes and components
+  node         $prefix/node:v$KUBERNETES, with all that runs in it, after all of the above
   bundle       bundle.json, after all the others
 
 Programs are compiled while images are put together. Without a STAGE it is all of them but helm4; a named one brings
@@ -39,7 +39,7 @@ while [ $# -gt 0 ]; do
     --bundle) bundle=${2:?--bundle needs a folder}; shift ;;
     --bundle=*) bundle=${1#*=} ;;
     kind | helm | helm4 | kubernetes | components | postgres | airflow) requested+=("$1") ;;
-    node) requested+=(kubernetes components node) ;;
+    node) requested+=(kubernetes components postgres airflow node) ;;
     bundle) requested+=(kind helm kubernetes components postgres airflow node bundle) ;;
     *) usage >&2; fail "Unknown argument: $1" ;;
   esac

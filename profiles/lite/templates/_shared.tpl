@@ -31,6 +31,13 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
+{{/* A question that is lost while the cluster's DNS is starting is asked again after 1 s, not 5. */}}
+{{- define "lite.names" -}}
+options:
+  - {name: timeout, value: "1"}
+  - {name: attempts, value: "5"}
+{{- end }}
+
 {{/* The folders that every Airflow container and every worker has. */}}
 {{- define "lite.folders" -}}
 - name: dags

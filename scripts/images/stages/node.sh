@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC1091,SC2034,SC2154
 inputs=(node kubernetes lib/image.sh lib/forget-machine)
 versions=(KUBERNETES PAUSE_TAG ETCD_TAG COREDNS_TAG DEBIAN)
-after=(kubernetes components)
+after=(kubernetes components postgres airflow)
 results=("$output/bundle/node.tar" "$output/node.json")
 
 build() {
@@ -20,15 +20,19 @@ build() {
   image_entry node node "$KUBERNETES" "$image"
 }
 
-# preload BARE IMAGE PRELOADED...: BARE with the preloaded images in its containerd
+# preload BARE IMAGE PRELOADED...: BARE with the preloaded images in its containerd. Airflow and PostgreSQL too: importing
+# them into a node takes longer than the whole start of its control plane.
 preload() {
-  local bare=$1 image=$2 container
+  local bare=$1 image=$2 container role
   shift 2
   container=$(docker run --detach --privileged --entrypoint containerd "$bare")
   # shellcheck disable=SC2064 # this container
   trap "docker rm --force --volumes $container" EXIT
   wait_for_containerd "$container"
   docker cp "$images/node/preload" "$container:/usr/local/lib/preload"
+  for role in airflow postgres; do
+    docker exec --interactive "$container" ctr -n k8s.io images import --snapshotter overlayfs - < "$output/bundle/$role.tar"
+  done
   docker save "$@" | docker exec --interactive --env "PREFIX=$prefix" --env KUBERNETES --env PAUSE_TAG --env ETCD_TAG \
     --env COREDNS_TAG "$container" /usr/local/lib/preload
   docker kill --signal TERM "$container" # and containerd closes its database
