@@ -66,13 +66,22 @@ async fn run(cli: &Cli, ui: &Ui, surroundings: &Surroundings) -> Result<(), Fail
 /// Ctrl-C and a polite end from outside stop everything at one place. Children in the terminal's foreground get Ctrl-C themselves.
 async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).during(Kind::Bug, "cannot listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).during(Kind::Bug, "cannot listen for signals")?;
-    tokio::select! {
-        // Signals first: a child that died of the same Ctrl-C must not be taken for the cause.
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(interrupted()),
-        _ = terminate.recv() => Err(interrupted()),
+    let ended = tokio::select! {
+        _ = interrupt.recv() => return Err(interrupted()),
+        _ = terminate.recv() => return Err(interrupted()),
         ended = command => ended,
+    };
+    if ended.is_ok() {
+        return ended;
+    }
+    // A child that died of the same Ctrl-C must not be taken for the cause, so whatever signal is here already goes first.
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => Err(interrupted()),
+        _ = terminate.recv() => Err(interrupted()),
+        () = tokio::task::yield_now() => ended,
     }
 }
 
