@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::forward::Route;
-use crate::plan::Wishes;
+use crate::plan::{Provider, Wishes};
+use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
 
 /// A real Airflow on a real local Kubernetes with one command, and away again with one.
@@ -130,7 +131,23 @@ pub enum Command {
 
 /// Options of `up`.
 #[derive(Args, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct UpArgs {
+    /// What provides the cluster [default: kind, or the one used before].
+    #[arg(long, value_name = "PROVIDER", env = "WINDTUNNEL_PROVIDER", value_enum)]
+    pub provider: Option<ProviderChoice>,
+    /// The driver of a new minikube profile [default: docker].
+    #[arg(long, value_name = "DRIVER", env = "WINDTUNNEL_DRIVER")]
+    pub driver: Option<String>,
+    /// The kubeconfig context of a cluster that exists; none is ever guessed.
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_CONTEXT")]
+    pub context: Option<String>,
+    /// The kubeconfig that names the context [default: $KUBECONFIG, or ~/.kube/config].
+    #[arg(long, value_name = "FILE", env = "WINDTUNNEL_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Use a cluster that exists even if it does not look like one of this machine.
+    #[arg(long)]
+    pub allow_remote: bool,
     /// The local port of the web interface, on 127.0.0.1 [default: 7070, or the port used before].
     #[arg(long, value_name = "PORT", env = "WINDTUNNEL_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
@@ -143,6 +160,15 @@ pub struct UpArgs {
     /// Take images and tools from this bundle, and nothing from any registry.
     #[arg(long, value_name = "FOLDER", env = "WINDTUNNEL_BUNDLE")]
     pub bundle: Option<PathBuf>,
+    /// What runs the tasks [default: kubernetes, or the one used before].
+    #[arg(long, value_name = "EXECUTOR", env = "WINDTUNNEL_EXECUTOR", value_enum)]
+    pub executor: Option<ExecutorChoice>,
+    /// A values file for Helm, which wins over the profile; may be given again.
+    #[arg(long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// A single value for Helm, which wins over the files; may be given again.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// The namespace of the release [default: the environment's name].
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_NAMESPACE")]
     pub namespace: Option<String>,
@@ -166,6 +192,14 @@ impl UpArgs {
     pub fn wishes(&self, name: &str) -> Wishes {
         Wishes {
             name: Some(name.to_owned()),
+            provider: self.provider.map(Provider::from),
+            driver: self.driver.clone(),
+            context: self.context.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            allow_remote: self.allow_remote,
+            executor: self.executor.map(Executor::from),
+            values: self.values.clone(),
+            set: self.set.clone(),
             namespace: self.namespace.clone(),
             port: self.port,
             dags: self.dags.clone(),
@@ -173,6 +207,48 @@ impl UpArgs {
             bundle: self.bundle.clone(),
             adopt_namespace: self.adopt_namespace,
             timeout: self.timeout.map(Duration::from_secs),
+        }
+    }
+}
+
+/// What provides a cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ProviderChoice {
+    /// A cluster of one kind node, in Docker.
+    Kind,
+    /// A minikube profile.
+    Minikube,
+    /// A cluster that is there already: name it by --context.
+    Existing,
+}
+
+impl From<ProviderChoice> for Provider {
+    fn from(choice: ProviderChoice) -> Self {
+        match choice {
+            ProviderChoice::Kind => Self::Kind,
+            ProviderChoice::Minikube => Self::Minikube,
+            ProviderChoice::Existing => Self::Existing,
+        }
+    }
+}
+
+/// What runs the tasks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ExecutorChoice {
+    /// A pod for each task.
+    Kubernetes,
+    /// Processes beside the scheduler.
+    Local,
+    /// Workers that stay, behind a Redis.
+    Celery,
+}
+
+impl From<ExecutorChoice> for Executor {
+    fn from(choice: ExecutorChoice) -> Self {
+        match choice {
+            ExecutorChoice::Kubernetes => Self::Kubernetes,
+            ExecutorChoice::Local => Self::Local,
+            ExecutorChoice::Celery => Self::Celery,
         }
     }
 }

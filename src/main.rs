@@ -103,6 +103,7 @@ fn look_around() -> Result<Surroundings, Failure> {
         paths: Paths::new(
             state.ok_or_else(|| Failure::usage("the folder for state is not known: set WINDTUNNEL_STATE"))?,
         ),
+        kubeconfig: named("KUBECONFIG").unwrap_or_else(|| folders.home_dir().join(".kube/config")),
         cache: folders.cache_dir().join("windtunnel"),
         user: rustix::process::geteuid().as_raw(),
     })

@@ -92,7 +92,7 @@ fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Resul
     let before = Record::load(&surroundings.paths.environment(name))?;
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
-    plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder)
+    plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)
 }
 
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
@@ -110,6 +110,7 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
     Record {
         format: FORMAT,
         name: plan.name.clone(),
+        cluster: plan.cluster.clone(),
         context: plan.context(),
         namespace: plan.namespace.clone(),
         port: plan.port,
@@ -117,6 +118,9 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
         made_dags: before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists(),
         profile: plan.profile_origin.clone(),
         bundle: plan.bundle.clone(),
+        executor: plan.executor,
+        values: plan.values.clone(),
+        set: plan.set.clone(),
         images: images
             .map(|image| RecordedImage { role: image.role.name().to_owned(), reference: image.reference.clone() })
             .to_vec(),

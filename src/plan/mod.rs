@@ -1,13 +1,15 @@
 //! What the user means: flags, what the environment was brought up with before, the profile and the defaults, resolved and valid. Pure.
 
+mod cluster;
 mod name;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Failure;
-use crate::profile::Profile;
+use crate::profile::{Executor, Profile};
 use crate::state::Record;
+pub use cluster::{ClusterPlan, Provider};
 pub use name::check as check_name;
 
 /// The environment, release and namespace used when none is named.
@@ -24,6 +26,16 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Wishes {
     /// The environment's name.
     pub name: Option<String>,
+    /// What provides the cluster.
+    pub provider: Option<Provider>,
+    /// minikube's driver.
+    pub driver: Option<String>,
+    /// The kubeconfig context of a cluster that is there already.
+    pub context: Option<String>,
+    /// The kubeconfig file that names it, relative to the folder of the command.
+    pub kubeconfig: Option<PathBuf>,
+    /// Use a cluster that does not look like one of this machine.
+    pub allow_remote: bool,
     /// The namespace of the release.
     pub namespace: Option<String>,
     /// The local port of the forward.
@@ -34,6 +46,12 @@ pub struct Wishes {
     pub profile: Option<String>,
     /// A bundle's folder, relative to the folder of the command.
     pub bundle: Option<PathBuf>,
+    /// What runs the tasks.
+    pub executor: Option<Executor>,
+    /// Values files for Helm, in order, relative to the folder of the command.
+    pub values: Vec<PathBuf>,
+    /// Single values for Helm, in order, as `helm --set` takes them.
+    pub set: Vec<String>,
     /// Use a namespace that somebody else made and that holds something.
     pub adopt_namespace: bool,
     /// How long to wait for the pods.
@@ -43,8 +61,12 @@ pub struct Wishes {
 /// An environment as it is to be.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The environment's name; the cluster and the release have it too.
+    /// The environment's name; the release has it too, and a cluster that windtunnel makes.
     pub name: String,
+    /// The cluster.
+    pub cluster: ClusterPlan,
+    /// Use a cluster that does not look like one of this machine.
+    pub allow_remote: bool,
     /// The namespace of the release.
     pub namespace: String,
     /// The local port of the forward, on 127.0.0.1.
@@ -57,6 +79,12 @@ pub struct Plan {
     pub profile: Profile,
     /// The bundle's folder, absolute.
     pub bundle: Option<PathBuf>,
+    /// What runs the tasks.
+    pub executor: Executor,
+    /// The user's values files, absolute, in order: they win over windtunnel's own values and the profile's.
+    pub values: Vec<PathBuf>,
+    /// The user's single values, which win over the files.
+    pub set: Vec<String>,
     /// Use a namespace that somebody else made and that holds something.
     pub adopt_namespace: bool,
     /// How long to wait for the pods.
@@ -67,7 +95,7 @@ impl Plan {
     /// The kubeconfig context of the environment's cluster.
     #[must_use]
     pub fn context(&self) -> String {
-        format!("kind-{}", self.name)
+        self.cluster.context(&self.name)
     }
 
     /// The address of the web interface.
@@ -106,7 +134,7 @@ pub fn is_path(profile: &str) -> bool {
 }
 
 /// Resolves the wishes. `before` is what the environment was last brought up with, which a wish overrides and a default
-/// does not; `folder` is the folder of the command.
+/// does not; `folder` is the folder of the command, `kubeconfig` the user's own kubeconfig.
 ///
 /// # Errors
 /// Usage, for a name or port that cannot be, or for a wish that only a new cluster could fulfil.
@@ -116,6 +144,7 @@ pub fn resolve(
     profile_origin: String,
     profile: Profile,
     folder: &Path,
+    kubeconfig: &Path,
 ) -> Result<Plan, Failure> {
     let name = wishes.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     check_name("environment name", &name)?;
@@ -125,6 +154,7 @@ pub fn resolve(
         .or_else(|| before.map(|record| record.namespace.clone()))
         .unwrap_or_else(|| name.clone());
     check_name("namespace", &namespace)?;
+    let cluster = cluster::resolve(wishes, before, &name, &inside(folder, kubeconfig), folder)?;
     let port = wishes.port.or_else(|| before.map(|record| record.port)).unwrap_or(DEFAULT_PORT);
     let dags = wishes
         .dags
@@ -137,14 +167,29 @@ pub fn resolve(
         .as_ref()
         .map(|bundle| inside(folder, bundle))
         .or_else(|| before.and_then(|record| record.bundle.clone()));
+    let values = if wishes.values.is_empty() {
+        before.map(|record| record.values.clone()).unwrap_or_default()
+    } else {
+        wishes.values.iter().map(|file| inside(folder, file)).collect()
+    };
+    let set = if wishes.set.is_empty() {
+        before.map(|record| record.set.clone()).unwrap_or_default()
+    } else {
+        wishes.set.clone()
+    };
     Ok(Plan {
         name,
+        cluster,
+        allow_remote: wishes.allow_remote,
         namespace,
         port,
         dags,
         profile_origin,
         profile,
         bundle,
+        executor: wishes.executor.or_else(|| before.map(|record| record.executor)).unwrap_or_default(),
+        values,
+        set,
         adopt_namespace: wishes.adopt_namespace,
         timeout: wishes.timeout.unwrap_or(DEFAULT_TIMEOUT),
     })
@@ -156,14 +201,25 @@ mod tests {
     use crate::profile;
 
     fn plan(wishes: &Wishes, before: Option<&Record>) -> Result<Plan, Failure> {
-        resolve(wishes, before, "lite".to_owned(), profile::shipped("lite").unwrap(), Path::new("/project"))
+        resolve(
+            wishes,
+            before,
+            "lite".to_owned(),
+            profile::shipped("lite").unwrap(),
+            Path::new("/project"),
+            Path::new("/home/.kube/config"),
+        )
     }
 
     fn record() -> Record {
         Record {
             format: crate::state::FORMAT,
             name: "airflow-cluster".to_owned(),
+            cluster: ClusterPlan::Kind,
             context: "kind-airflow-cluster".to_owned(),
+            executor: Executor::Kubernetes,
+            values: Vec::new(),
+            set: Vec::new(),
             namespace: "airflow".to_owned(),
             port: 8081,
             dags: "/elsewhere/dags".into(),

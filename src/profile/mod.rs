@@ -45,6 +45,31 @@ impl std::fmt::Display for StackName {
     }
 }
 
+/// What runs an Airflow's tasks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Executor {
+    /// A pod for each task.
+    #[default]
+    Kubernetes,
+    /// Processes beside the scheduler.
+    Local,
+    /// Workers that stay, behind a Redis.
+    Celery,
+}
+
+impl Executor {
+    /// Airflow's name of it.
+    #[must_use]
+    pub const fn airflow_name(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "KubernetesExecutor",
+            Self::Local => "LocalExecutor",
+            Self::Celery => "CeleryExecutor",
+        }
+    }
+}
+
 /// What is known of Airflow before it runs.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -92,7 +92,15 @@ mod tests {
     fn plan(values: &Value) -> Plan {
         let mut profile = profile::shipped("lite").unwrap();
         profile.values = values.as_object().unwrap().clone();
-        plan::resolve(&Wishes::default(), None, "lite".to_owned(), profile, Path::new("/project")).unwrap()
+        plan::resolve(
+            &Wishes::default(),
+            None,
+            "lite".to_owned(),
+            profile,
+            Path::new("/project"),
+            Path::new("/kubeconfig"),
+        )
+        .unwrap()
     }
 
     fn inputs(plan: &Plan) -> Inputs<'_> {

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::ClusterPlan;
+use crate::profile::Executor;
+
 use super::{EnvironmentPaths, read_json, write_json};
 use crate::error::{Failure, Kind};
 
@@ -16,9 +19,12 @@ pub const FORMAT: u32 = 1;
 pub struct Record {
     /// [`FORMAT`].
     pub format: u32,
-    /// The environment's name, which is the cluster's and the release's as well.
+    /// The environment's name, which is the release's as well, and that of a cluster that windtunnel made.
     pub name: String,
-    /// The kubeconfig context, always given explicitly: `kind-<name>`.
+    /// The cluster.
+    #[serde(default)]
+    pub cluster: ClusterPlan,
+    /// The kubeconfig context, always given explicitly.
     pub context: String,
     /// The namespace of the release.
     pub namespace: String,
@@ -32,6 +38,15 @@ pub struct Record {
     pub profile: String,
     /// The bundle that the images came from.
     pub bundle: Option<PathBuf>,
+    /// What runs the tasks.
+    #[serde(default)]
+    pub executor: Executor,
+    /// The user's values files.
+    #[serde(default)]
+    pub values: Vec<PathBuf>,
+    /// The user's single values.
+    #[serde(default)]
+    pub set: Vec<String>,
     /// The images that were used.
     pub images: Vec<RecordedImage>,
 }

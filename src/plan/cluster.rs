@@ -1,0 +1,198 @@
+//! Which cluster an environment is on.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Wishes;
+use crate::error::Failure;
+use crate::state::Record;
+
+/// What provides the cluster of an environment.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// A cluster of one kind node that windtunnel makes.
+    #[default]
+    Kind,
+    /// A minikube profile that windtunnel makes.
+    Minikube,
+    /// A cluster that is there already, named by a kubeconfig context.
+    Existing,
+}
+
+impl Provider {
+    /// As the user names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Minikube => "minikube",
+            Self::Existing => "existing",
+        }
+    }
+}
+
+/// The cluster of an environment, with what its provider needs to know.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "provider", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ClusterPlan {
+    /// A kind cluster of the environment's name.
+    #[default]
+    Kind,
+    /// A minikube profile of the environment's name.
+    Minikube {
+        /// minikube's driver: `docker`, or whatever `minikube start --driver` takes.
+        driver: String,
+    },
+    /// A cluster that is there already.
+    Existing {
+        /// The kubeconfig file that names it; several are separated as in `KUBECONFIG`.
+        kubeconfig: PathBuf,
+        /// The context in it.
+        context: String,
+    },
+}
+
+impl ClusterPlan {
+    /// The provider.
+    #[must_use]
+    pub const fn provider(&self) -> Provider {
+        match self {
+            Self::Kind => Provider::Kind,
+            Self::Minikube { .. } => Provider::Minikube,
+            Self::Existing { .. } => Provider::Existing,
+        }
+    }
+
+    /// As a person would say it: the cluster of the environment `name`.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Kind => format!("the kind cluster `{name}`"),
+            Self::Minikube { driver } => format!("the minikube profile `{name}` (driver {driver})"),
+            Self::Existing { context, .. } => format!("the cluster of the context `{context}`"),
+        }
+    }
+
+    /// The kubeconfig context of the cluster of the environment `name`.
+    #[must_use]
+    pub fn context(&self, name: &str) -> String {
+        match self {
+            Self::Kind => format!("kind-{name}"),
+            Self::Minikube { .. } => name.to_owned(),
+            Self::Existing { context, .. } => context.clone(),
+        }
+    }
+}
+
+/// The driver that minikube is asked for when none is named.
+const DEFAULT_DRIVER: &str = "docker";
+
+/// The cluster that was asked for, else the one used before, else kind's.
+///
+/// # Errors
+/// Usage, where an environment would move to another cluster, or an existing cluster is wanted and no context named.
+pub(super) fn resolve(
+    wishes: &Wishes,
+    before: Option<&Record>,
+    name: &str,
+    kubeconfig: &Path,
+    folder: &Path,
+) -> Result<ClusterPlan, Failure> {
+    let former = before.map(|record| &record.cluster);
+    let provider = wishes.provider.or_else(|| former.map(ClusterPlan::provider)).unwrap_or(match wishes.context {
+        Some(_) => Provider::Existing,
+        None => Provider::default(),
+    });
+    if provider != Provider::Existing && (wishes.context.is_some() || wishes.kubeconfig.is_some()) {
+        return Err(Failure::usage(format!(
+            "--context and --kubeconfig name a cluster that exists, not one of {}",
+            provider.name()
+        ))
+        .hint("to use it: `--provider existing`"));
+    }
+    if provider != Provider::Minikube && wishes.driver.is_some() {
+        return Err(Failure::usage(format!("--driver is minikube's, not one of {}", provider.name()))
+            .hint("to use minikube: `--provider minikube`"));
+    }
+    let cluster = match provider {
+        Provider::Kind => ClusterPlan::Kind,
+        Provider::Minikube => {
+            let driver = match former {
+                Some(ClusterPlan::Minikube { driver }) => driver.as_str(),
+                _ => DEFAULT_DRIVER,
+            };
+            ClusterPlan::Minikube { driver: wishes.driver.clone().unwrap_or_else(|| driver.to_owned()) }
+        }
+        Provider::Existing => {
+            let (former_kubeconfig, former_context) = match former {
+                Some(ClusterPlan::Existing { kubeconfig, context }) => {
+                    (Some(kubeconfig.clone()), Some(context.clone()))
+                }
+                _ => (None, None),
+            };
+            let context = wishes.context.clone().or(former_context).ok_or_else(|| {
+                Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
+                    .hint("name it: `--context NAME`; the names: `kubectl config get-contexts`")
+            })?;
+            let named = wishes.kubeconfig.as_ref().map(|path| super::inside(folder, path));
+            ClusterPlan::Existing {
+                kubeconfig: named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned()),
+                context,
+            }
+        }
+    };
+    match former {
+        Some(former) if is_another(former, &cluster) => Err(Failure::usage(format!(
+            "the environment `{name}` is on {}, not {}",
+            former.describe(name),
+            cluster.describe(name)
+        ))
+        .hint("an environment keeps its cluster: `windtunnel down`, then `windtunnel up` with the other one")
+        .hint("or another environment beside it: `windtunnel up --name NAME --port PORT`")),
+        _ => Ok(cluster),
+    }
+}
+
+/// Whether an environment would move. A kubeconfig may: it is the same cluster by another file.
+fn is_another(former: &ClusterPlan, cluster: &ClusterPlan) -> bool {
+    match (former, cluster) {
+        (ClusterPlan::Existing { context: former, .. }, ClusterPlan::Existing { context, .. }) => former != context,
+        _ => former != cluster,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(wishes: &Wishes) -> Result<ClusterPlan, Failure> {
+        resolve(wishes, None, "demo", Path::new("/home/me/.kube/config"), Path::new("/project"))
+    }
+
+    #[test]
+    fn kind_is_the_default_and_a_context_means_a_cluster_that_exists() {
+        assert_eq!(resolved(&Wishes::default()).unwrap(), ClusterPlan::Kind);
+        let wishes = Wishes { context: Some("work".to_owned()), ..Wishes::default() };
+        let expected = ClusterPlan::Existing { kubeconfig: "/home/me/.kube/config".into(), context: "work".to_owned() };
+        assert_eq!(resolved(&wishes).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_context_is_ever_guessed() {
+        let failure = resolved(&Wishes { provider: Some(Provider::Existing), ..Wishes::default() }).unwrap_err();
+        assert!(failure.hints[0].contains("--context NAME"), "{failure:?}");
+    }
+
+    #[test]
+    fn what_belongs_to_another_provider_is_refused() {
+        let kind = Some(Provider::Kind);
+        for wishes in [
+            Wishes { provider: kind, context: Some("work".to_owned()), ..Wishes::default() },
+            Wishes { provider: kind, driver: Some("podman".to_owned()), ..Wishes::default() },
+        ] {
+            assert_eq!(resolved(&wishes).unwrap_err().kind, crate::error::Kind::Usage);
+        }
+    }
+}
