@@ -1,12 +1,15 @@
 //! The only place that knows Kubernetes' interface: the client, what is observed, the verdict on it, the wait, logs, and the forward.
 
+mod access;
 mod api_server;
 mod client;
 pub mod forward;
+pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;
 mod observe;
 pub mod release;
+mod removal;
 mod restart;
 mod secret;
 pub mod survey;

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use super::announce;
 use crate::cli::UpArgs;
 use crate::error::{During, Failure, Kind};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Provider};
 use crate::profile::{self, Profile};
-use crate::providers::kind as provider;
+use crate::providers;
 use crate::stacks;
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
 use crate::steps::prerequisites::Prerequisites;
@@ -47,13 +47,15 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
             return Err(failure);
         }
     };
+    // A cluster that exists has no folder of this machine.
+    let has_mounts = plan.cluster.provider() != Provider::Existing;
     let release = stacks::release(&stacks::Inputs {
         plan: &plan,
         airflow_image: &ready.images.airflow.reference,
         database_image: &ready.images.database.reference,
         user: surroundings.user,
-        dags: provider::DAGS,
-        smoke: provider::SMOKE,
+        dags: has_mounts.then_some(providers::DAGS),
+        smoke: has_mounts.then_some(providers::SMOKE),
     });
     let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
     record.save(&paths)?;

@@ -144,7 +144,7 @@ pub fn resolve(
     profile_origin: String,
     profile: Profile,
     folder: &Path,
-    kubeconfig: &Path,
+    kubeconfig: &[PathBuf],
 ) -> Result<Plan, Failure> {
     let name = wishes.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     check_name("environment name", &name)?;
@@ -154,7 +154,7 @@ pub fn resolve(
         .or_else(|| before.map(|record| record.namespace.clone()))
         .unwrap_or_else(|| name.clone());
     check_name("namespace", &namespace)?;
-    let cluster = cluster::resolve(wishes, before, &name, &inside(folder, kubeconfig), folder)?;
+    let cluster = cluster::resolve(wishes, before, &name, kubeconfig, folder)?;
     let port = wishes.port.or_else(|| before.map(|record| record.port)).unwrap_or(DEFAULT_PORT);
     let dags = wishes
         .dags
@@ -201,14 +201,7 @@ mod tests {
     use crate::profile;
 
     fn plan(wishes: &Wishes, before: Option<&Record>) -> Result<Plan, Failure> {
-        resolve(
-            wishes,
-            before,
-            "lite".to_owned(),
-            profile::shipped("lite").unwrap(),
-            Path::new("/project"),
-            Path::new("/home/.kube/config"),
-        )
+        resolve(wishes, before, "lite".to_owned(), profile::shipped("lite").unwrap(), Path::new("/project"), &[])
     }
 
     fn record() -> Record {

@@ -73,8 +73,8 @@ fn values(inputs: &Inputs<'_>) -> Value {
         ("images".to_owned(), json!({"airflow": airflow_image, "database": database_image})),
         ("credentialsSecret".to_owned(), json!(credentials_secret(&plan.name))),
         ("uid".to_owned(), json!(pod_user(user))),
-        ("dags".to_owned(), json!({"hostPath": dags})),
-        ("smoke".to_owned(), json!({"hostPath": smoke})),
+        ("dags".to_owned(), json!({"hostPath": dags.unwrap_or_default()})),
+        ("smoke".to_owned(), json!({"hostPath": smoke.unwrap_or_default()})),
     ]);
     lay_over(&mut values, &plan.profile.values);
     Value::Object(values)
@@ -92,15 +92,7 @@ mod tests {
     fn plan(values: &Value) -> Plan {
         let mut profile = profile::shipped("lite").unwrap();
         profile.values = values.as_object().unwrap().clone();
-        plan::resolve(
-            &Wishes::default(),
-            None,
-            "lite".to_owned(),
-            profile,
-            Path::new("/project"),
-            Path::new("/kubeconfig"),
-        )
-        .unwrap()
+        plan::resolve(&Wishes::default(), None, "lite".to_owned(), profile, Path::new("/project"), &[]).unwrap()
     }
 
     fn inputs(plan: &Plan) -> Inputs<'_> {
@@ -109,8 +101,8 @@ mod tests {
             airflow_image: "windtunnel.local/airflow:3.3.2",
             database_image: "windtunnel.local/postgres:17",
             user: 0,
-            dags: "/windtunnel/dags",
-            smoke: "/windtunnel/smoke",
+            dags: Some("/windtunnel/dags"),
+            smoke: Some("/windtunnel/smoke"),
         }
     }
 

@@ -38,10 +38,10 @@ pub struct Inputs<'a> {
     pub database_image: &'a str,
     /// The user on this machine that the DAG folder belongs to.
     pub user: u32,
-    /// The DAG folder inside the node.
-    pub dags: &'a str,
-    /// The folder inside the node that `windtunnel smoke` puts its DAG into.
-    pub smoke: &'a str,
+    /// The DAG folder inside the node; `None` where nodes see no folder of this machine.
+    pub dags: Option<&'a str>,
+    /// The folder inside the node that `windtunnel smoke` puts its DAG into; `None` likewise.
+    pub smoke: Option<&'a str>,
 }
 
 /// Where a component's log is found.
