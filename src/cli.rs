@@ -154,6 +154,9 @@ pub struct UpArgs {
     /// The folder with your DAGs, seen live by Airflow [default: ./dags, or the folder used before].
     #[arg(long, value_name = "FOLDER", env = "WINDTUNNEL_DAGS")]
     pub dags: Option<PathBuf>,
+    /// The PersistentVolumeClaim with your DAGs, on a cluster that exists, which sees no folder of this machine.
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_DAGS_CLAIM")]
+    pub dags_claim: Option<String>,
     /// A shipped profile's name, or a file of your own [default: lite, or the one used before].
     #[arg(long, value_name = "NAME|FILE", env = "WINDTUNNEL_PROFILE")]
     pub profile: Option<String>,
@@ -203,6 +206,7 @@ impl UpArgs {
             namespace: self.namespace.clone(),
             port: self.port,
             dags: self.dags.clone(),
+            dags_claim: self.dags_claim.clone(),
             profile: self.profile.clone(),
             bundle: self.bundle.clone(),
             adopt_namespace: self.adopt_namespace,

@@ -12,6 +12,7 @@ pub mod release;
 mod removal;
 mod restart;
 mod secret;
+mod smoke_files;
 pub mod survey;
 pub mod verdict;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::plan::Provider;
 use crate::providers::Found;
 use crate::steps::Context;
 use crate::steps::prerequisites::Prerequisites;
@@ -37,7 +38,7 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         format!("namespace      {namespace}"),
         format!("release        {name}: {} (Airflow {}, KubernetesExecutor)", profile.stack, profile.airflow.version),
         format!("web interface  {}", context.plan.url()),
-        format!("DAGs           {} (live)", dags.display()),
+        format!("DAGs           {}", dags_words(context)),
         format!("images         from {source}"),
     ];
     lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
@@ -59,10 +60,6 @@ pub(super) fn ready(context: Context<'_>) {
         return;
     }
     let option = name_option(&plan.name);
-    let dags = plan
-        .dags
-        .strip_prefix(&context.surroundings.folder)
-        .map_or_else(|_| plan.dags.display().to_string(), |inside| format!("./{}", inside.display()));
     context.ui.say(&format!(
         "\nAirflow is ready:  {}   user {}   password: windtunnel credentials{option}",
         plan.url(),
@@ -70,8 +67,23 @@ pub(super) fn ready(context: Context<'_>) {
     ));
     context.ui.say(&format!(
         "DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}",
-        format!("{dags} (live)")
+        dags_words(context)
     ));
+}
+
+/// Where the DAGs are, for a person.
+fn dags_words(context: Context<'_>) -> String {
+    let plan = context.plan;
+    match (plan.cluster.provider(), &plan.dags_claim) {
+        (Provider::Existing, Some(claim)) => format!("claim {claim}"),
+        (Provider::Existing, None) => "none: --dags-claim".to_owned(),
+        _ => {
+            let inside = plan.dags.strip_prefix(&context.surroundings.folder);
+            let folder =
+                inside.map_or_else(|_| plan.dags.display().to_string(), |inside| format!("./{}", inside.display()));
+            format!("{folder} (live)")
+        }
+    }
 }
 
 /// What a command for this environment needs on its line.

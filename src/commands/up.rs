@@ -47,15 +47,13 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
             return Err(failure);
         }
     };
-    // A cluster that exists has no folder of this machine.
-    let has_mounts = plan.cluster.provider() != Provider::Existing;
     let release = stacks::release(&stacks::Inputs {
         plan: &plan,
         airflow_image: &ready.images.airflow.reference,
         database_image: &ready.images.database.reference,
         user: surroundings.user,
-        dags: has_mounts.then_some(providers::DAGS),
-        smoke: has_mounts.then_some(providers::SMOKE),
+        dags: has_mounts(&plan).then_some(providers::DAGS),
+        smoke: has_mounts(&plan).then_some(providers::SMOKE),
     });
     let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
     record.save(&paths)?;
@@ -74,10 +72,11 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     steps::forward::ensure(context, &record, &release).await?;
     steps::check_web::check(plan.port, plan.timeout.min(WEB_PATIENCE), ui).await?;
     if arguments.smoke {
+        let folder = paths.smoke_dags();
         let inputs = steps::smoke::Inputs {
             port: plan.port,
             credentials: &credentials,
-            folder: &paths.smoke_dags(),
+            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
             cluster: &cluster,
             namespace: &plan.namespace,
         };
@@ -95,6 +94,11 @@ fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Resul
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
     plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)
+}
+
+/// Whether the nodes see folders of this machine: those of a cluster that exists do not.
+fn has_mounts(plan: &Plan) -> bool {
+    plan.cluster.provider() != Provider::Existing
 }
 
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
@@ -117,7 +121,9 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
         namespace: plan.namespace.clone(),
         port: plan.port,
         dags: plan.dags.clone(),
-        made_dags: before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists(),
+        dags_claim: plan.dags_claim.clone(),
+        made_dags: has_mounts(plan)
+            && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
         profile: plan.profile_origin.clone(),
         bundle: plan.bundle.clone(),
         executor: plan.executor,

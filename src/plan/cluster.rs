@@ -112,6 +112,20 @@ pub(super) fn resolve(
         ))
         .hint("to use it: `--provider existing`"));
     }
+    if provider == Provider::Existing && wishes.dags.is_some() {
+        return Err(Failure::usage("the nodes of a cluster that exists do not see the folders of this machine")
+            .hint(
+                "put the DAGs into a PersistentVolumeClaim of the release's namespace and name it: `--dags-claim NAME`",
+            )
+            .hint("or let a values file bring them, with git-sync in a sidecar: `--values FILE`"));
+    }
+    if provider != Provider::Existing && wishes.dags_claim.is_some() {
+        return Err(Failure::usage(format!(
+            "--dags-claim is for a cluster that exists, not for one of {}",
+            provider.name()
+        ))
+        .hint("here a folder is seen live: `--dags FOLDER`"));
+    }
     if provider != Provider::Minikube && wishes.driver.is_some() {
         return Err(Failure::usage(format!("--driver is minikube's, not one of {}", provider.name()))
             .hint("to use minikube: `--provider minikube`"));

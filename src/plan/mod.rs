@@ -42,6 +42,8 @@ pub struct Wishes {
     pub port: Option<u16>,
     /// The DAG folder, relative to the folder of the command.
     pub dags: Option<PathBuf>,
+    /// A PersistentVolumeClaim that holds the DAGs, where no folder of this machine is seen.
+    pub dags_claim: Option<String>,
     /// A shipped profile's name or a file.
     pub profile: Option<String>,
     /// A bundle's folder, relative to the folder of the command.
@@ -71,8 +73,10 @@ pub struct Plan {
     pub namespace: String,
     /// The local port of the forward, on 127.0.0.1.
     pub port: u16,
-    /// The DAG folder, absolute.
+    /// The DAG folder, absolute. A cluster that exists does not see it.
     pub dags: PathBuf,
+    /// The PersistentVolumeClaim that holds the DAGs of a cluster that exists, in the release's namespace.
+    pub dags_claim: Option<String>,
     /// The profile's name or its absolute path.
     pub profile_origin: String,
     /// The profile.
@@ -162,6 +166,7 @@ pub fn resolve(
         .map(|dags| inside(folder, dags))
         .or_else(|| before.map(|record| record.dags.clone()))
         .unwrap_or_else(|| folder.join(DEFAULT_DAGS));
+    let dags_claim = wishes.dags_claim.clone().or_else(|| before.and_then(|record| record.dags_claim.clone()));
     let bundle = wishes
         .bundle
         .as_ref()
@@ -184,6 +189,7 @@ pub fn resolve(
         namespace,
         port,
         dags,
+        dags_claim,
         profile_origin,
         profile,
         bundle,
@@ -217,6 +223,7 @@ mod tests {
             port: 8081,
             dags: "/elsewhere/dags".into(),
             made_dags: false,
+            dags_claim: None,
             profile: "lite".to_owned(),
             bundle: Some("/bundle".into()),
             images: Vec::new(),

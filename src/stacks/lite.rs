@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user};
+use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user, smoke_config_map};
 use crate::cluster::workload::Workload;
 
 /// What the containers of `values.yaml` ask for, with one worker.
@@ -73,8 +73,21 @@ fn values(inputs: &Inputs<'_>) -> Value {
         ("images".to_owned(), json!({"airflow": airflow_image, "database": database_image})),
         ("credentialsSecret".to_owned(), json!(credentials_secret(&plan.name))),
         ("uid".to_owned(), json!(pod_user(user))),
-        ("dags".to_owned(), json!({"hostPath": dags.unwrap_or_default()})),
-        ("smoke".to_owned(), json!({"hostPath": smoke.unwrap_or_default()})),
+        (
+            "dags".to_owned(),
+            match (dags, &plan.dags_claim) {
+                (Some(folder), _) => json!({"hostPath": folder}),
+                (None, Some(claim)) => json!({"claim": claim}),
+                (None, None) => json!({}),
+            },
+        ),
+        (
+            "smoke".to_owned(),
+            match smoke {
+                Some(folder) => json!({"hostPath": folder}),
+                None => json!({"configMap": smoke_config_map(&plan.name)}),
+            },
+        ),
     ]);
     lay_over(&mut values, &plan.profile.values);
     Value::Object(values)

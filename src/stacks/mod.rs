@@ -67,6 +67,12 @@ pub fn credentials_secret(release: &str) -> String {
     format!("{release}-credentials")
 }
 
+/// The name of the ConfigMap that a smoke run's DAG goes into where nodes see no folder of this machine.
+#[must_use]
+pub fn smoke_config_map(release: &str) -> String {
+    format!("{release}-smoke")
+}
+
 /// Bytes of memory that the chart asks for, with one worker.
 #[must_use]
 pub fn memory_request(stack: StackName) -> u64 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::Context;
+use super::super::{Context, create_namespace};
 use crate::error::{Failure, Kind};
 use crate::images::bundle::Bundle;
 use crate::plan::ClusterPlan;
@@ -106,6 +106,7 @@ async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &s
             format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace),
         ));
     }
+    create_namespace::check(plan, &cluster).await?;
     Ok(Looked { words: format!("{name} (Kubernetes {version})"), provider: Provider::Existing(source), engine: None })
 }
 
