@@ -104,7 +104,7 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the environment be there: cluster, Airflow, web interface. Run it again at any time.
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// Show what is there and whether all of it is healthy. The exit code says it too.
     Status,
     /// Remove everything that windtunnel made, and nothing else.

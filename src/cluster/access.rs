@@ -1,5 +1,7 @@
 //! What the user of a kubeconfig may do: asked of the API server before anything is made.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
@@ -30,7 +32,8 @@ const ALL: &[&str] = &["create", "delete", "get", "list", "patch"];
 const ALL_WATCHED: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
 impl Cluster {
-    /// The rights that this user lacks for an environment in `namespace`, as `verb resource`; for a new namespace also the right to make it.
+    /// The rights that this user lacks for an environment in `namespace`, as `resource: verb, verb`; for a new namespace also the
+    /// right to make it.
     ///
     /// # Errors
     /// The API server does not answer.
@@ -41,20 +44,19 @@ impl Cluster {
         let creation = makes_namespace.then(|| right(None, "", "namespaces", "create"));
         let asked = namespaced.chain(creation).map(|attributes| self.may(attributes));
         let answers = try_join_all(asked).await?;
-        Ok(answers.into_iter().flatten().collect())
+        Ok(in_words(answers.into_iter().flatten()))
     }
 
-    /// The right in words if it is missing.
-    async fn may(&self, attributes: ResourceAttributes) -> Result<Option<String>, Failure> {
+    /// The right if it is missing.
+    async fn may(&self, attributes: ResourceAttributes) -> Result<Option<ResourceAttributes>, Failure> {
         let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
-        let words = words(&attributes);
-        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes.clone()), ..Default::default() };
         let review = SelfSubjectAccessReview { spec, ..Default::default() };
         let answer = reviews
             .create(&PostParams::default(), &review)
             .await
             .during(Kind::Cluster, "cannot ask the API server what this user may do")?;
-        Ok((!answer.status.is_some_and(|status| status.allowed)).then_some(words))
+        Ok((!answer.status.is_some_and(|status| status.allowed)).then_some(attributes))
     }
 }
 
@@ -70,17 +72,17 @@ fn right(namespace: Option<&str>, group: &str, resource: &str, verb: &str) -> Re
     }
 }
 
-fn words(attributes: &ResourceAttributes) -> String {
-    let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    let group = attributes.group.as_deref().filter(|group| !group.is_empty()).map(|group| format!(".{group}"));
-    let below = attributes.subresource.as_ref().map(|name| format!("/{name}"));
-    format!(
-        "{} {}{}{}",
-        part(&attributes.verb),
-        part(&attributes.resource),
-        below.unwrap_or_default(),
-        group.unwrap_or_default()
-    )
+/// Rights resource by resource, the resource as `kubectl auth can-i` takes it.
+fn in_words(rights: impl Iterator<Item = ResourceAttributes>) -> Vec<String> {
+    let mut verbs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for right in rights {
+        let group = right.group.filter(|group| !group.is_empty()).map(|group| format!(".{group}"));
+        let below = right.subresource.map(|name| format!("/{name}"));
+        let resource =
+            [right.resource.unwrap_or_default(), below.unwrap_or_default(), group.unwrap_or_default()].concat();
+        verbs.entry(resource).or_default().extend(right.verb);
+    }
+    verbs.into_iter().map(|(resource, verbs)| format!("{resource}: {}", verbs.join(", "))).collect()
 }
 
 #[cfg(test)]
@@ -88,9 +90,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_right_is_told_as_kubectl_auth_can_i_takes_it() {
-        assert_eq!(words(&right(Some("a"), "", "pods/log", "get")), "get pods/log");
-        assert_eq!(words(&right(Some("a"), "apps", "deployments", "patch")), "patch deployments.apps");
-        assert_eq!(words(&right(None, "", "namespaces", "create")), "create namespaces");
+    fn rights_are_told_resource_by_resource() {
+        let rights = [("", "pods/log", "get"), ("apps", "deployments", "patch"), ("apps", "deployments", "watch")];
+        let told = in_words(rights.into_iter().map(|(group, resource, verb)| right(Some("a"), group, resource, verb)));
+        assert_eq!(told, ["deployments.apps: patch, watch", "pods/log: get"]);
     }
 }

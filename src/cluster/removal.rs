@@ -7,8 +7,9 @@ use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Resource, core::NamespaceResourceScope};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::Cluster;
@@ -27,6 +28,33 @@ impl Cluster {
         self.remove_all::<PersistentVolumeClaim>(namespace, environment).await?;
         self.remove_all::<ConfigMap>(namespace, environment).await?;
         self.remove_all::<Secret>(namespace, environment).await
+    }
+
+    /// Waits until no pod of the environment is left, and with the pods their hold on the claims is gone.
+    ///
+    /// # Errors
+    /// Timeout after `deadline`, naming a pod that is left.
+    pub async fn await_no_pods(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let ours = watcher::Config::default().labels(&format!("{ENVIRONMENT_LABEL}={environment}"));
+        let (reader, writer) = reflector::store();
+        let mut changes = watcher(pods, ours).backoff(Pause).reflect(writer).boxed();
+        let gone = async {
+            while let Some(change) = changes.next().await {
+                // Before the first list is complete the store is empty.
+                let listed = !matches!(change, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
+                if listed && reader.is_empty() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(deadline, gone).await.is_ok() {
+            return Ok(());
+        }
+        let left = reader.state().first().map(|pod| pod.name_any()).unwrap_or_default();
+        let message = format!("the pod `{left}` has not ended within {} s", deadline.as_secs());
+        Err(Failure::new(Kind::Timeout, message)
+            .hint(format!("to see why: `kubectl describe pod {left} --namespace {namespace}`")))
     }
 
     async fn remove_all<K>(&self, namespace: &str, environment: &str) -> Result<(), Failure>

@@ -9,7 +9,9 @@ use crate::state::{EnvironmentPaths, Record};
 use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
 
-/// How long Kubernetes may take to remove a namespace with all its pods.
+/// How long the pods may take to end.
+const PODS_END: Duration = Duration::from_mins(2);
+/// How long Kubernetes may take to remove a namespace.
 const NAMESPACE_REMOVAL: Duration = Duration::from_mins(3);
 
 /// What of an environment is in its cluster.
@@ -61,11 +63,12 @@ pub async fn remove(
     };
     helm.uninstall(target, ui).await?;
     cluster.remove_labelled(&record.namespace, &record.name).await?;
+    step.doing("waiting for its pods to end");
+    cluster.await_no_pods(&record.namespace, &record.name, PODS_END).await?;
     step.done(format!("{} in {}", record.name, record.context));
 
     let step = ui.step("remove_namespace", "Removing namespace");
     if inventory.namespace_goes {
-        step.doing("waiting for its pods to end");
         cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await?;
         step.done(&record.namespace);
     } else if inventory.others.is_empty() {

@@ -19,7 +19,7 @@ const API_SERVER: Duration = Duration::from_secs(10);
 pub(super) struct Existing {
     record: Record,
     /// `None` where not even a private kubeconfig was written yet.
-    cluster: Option<(Cluster, Inventory)>,
+    cluster: Option<Box<(Cluster, Inventory)>>,
 }
 
 /// Looks what is there.
@@ -34,12 +34,12 @@ pub(super) async fn look(record: &Record, paths: &EnvironmentPaths) -> Result<Ex
             .hint(format!("if it is gone for good, forget the environment: remove {}", paths.root().display()))
     })?;
     let inventory = remove_release::look(&cluster, record).await?;
-    Ok(Existing { record: record.clone(), cluster: Some((cluster, inventory)) })
+    Ok(Existing { record: record.clone(), cluster: Some(Box::new((cluster, inventory))) })
 }
 
 impl Existing {
     pub(super) fn what_goes(&self) -> Vec<String> {
-        let Some((_, inventory)) = &self.cluster else { return Vec::new() };
+        let Some((_, inventory)) = self.cluster.as_deref() else { return Vec::new() };
         let Record { namespace, context, .. } = &self.record;
         let objects = format!("{} objects in the namespace {namespace} of {context}", inventory.ours.len());
         let namespace = inventory.namespace_goes.then(|| format!("the namespace {namespace} itself"));
@@ -52,7 +52,7 @@ impl Existing {
         surroundings: &Surroundings,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let Some((cluster, inventory)) = &self.cluster else { return Ok(()) };
+        let Some((cluster, inventory)) = self.cluster.as_deref() else { return Ok(()) };
         let bundle = self.record.bundle.as_deref().and_then(|folder| Bundle::open(folder).ok());
         let bundled = bundle.as_ref().and_then(|bundle| bundle.tool("helm"));
         let Surroundings { search_path, folder, .. } = surroundings;
