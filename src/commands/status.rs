@@ -13,7 +13,7 @@ use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
 use crate::plan;
 use crate::plan::ClusterPlan;
-use crate::providers::kind;
+use crate::providers::{kind, minikube};
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
@@ -57,9 +57,10 @@ struct Status {
 pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
-    let cluster = match record.cluster {
+    let cluster = match &record.cluster {
         ClusterPlan::Existing { .. } => "running",
-        ClusterPlan::Kind | ClusterPlan::Minikube { .. } => {
+        ClusterPlan::Minikube { driver } => minikube::look(&record, driver, &paths, surroundings, ui).await?.1.state(),
+        ClusterPlan::Kind => {
             let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
             docker.info(ui).await?;
             kind::find(&docker, name, &paths, ui).await?.state()

@@ -53,7 +53,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         database_image: &ready.images.database.reference,
         user: surroundings.user,
         dags: has_mounts(&plan).then_some(providers::DAGS),
-        smoke: has_mounts(&plan).then_some(providers::SMOKE),
+        smoke: (plan.cluster.provider() == Provider::Kind).then_some(providers::SMOKE),
     });
     let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
     record.save(&paths)?;

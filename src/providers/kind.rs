@@ -91,13 +91,15 @@ pub fn config(environment: &str, dags: &Path, images: Option<&Path>, smoke: &Pat
     })
 }
 
-/// Settings of a control plane that has no second one to agree with and no neighbours to be gentle to: a lease taken 4 s late,
-/// and a controller's start every 0.15 s, would keep the first pod waiting for 8 s. After a restart of the node endpoints
-/// would stay stale until the old lease ends.
-///
+/// Settings of controller manager and scheduler where there is no second one to agree with and no neighbour to be gentle to: a
+/// lease taken 4 s late, and a controller's start every 0.15 s, would keep the first pod waiting for 8 s. After a restart of
+/// the node endpoints would stay stale until the old lease ends.
+pub(super) const CONTROL_PLANE: [(&str, &str); 3] =
+    [("leader-elect", "false"), ("kube-api-qps", "200"), ("kube-api-burst", "400")];
+
 /// kubeadm's `v1beta3` takes arguments as a map; kind leaves a patch for another version aside.
 fn control_plane_settings() -> serde_json::Value {
-    let arguments = json!({"leader-elect": "false", "kube-api-qps": "200", "kube-api-burst": "400"});
+    let arguments = serde_json::Map::from_iter(CONTROL_PLANE.map(|(key, value)| (key.to_owned(), json!(value))));
     json!({
         "apiVersion": "kubeadm.k8s.io/v1beta3",
         "kind": "ClusterConfiguration",

@@ -2,6 +2,7 @@
 
 pub mod existing;
 pub mod kind;
+pub mod minikube;
 
 use std::path::PathBuf;
 

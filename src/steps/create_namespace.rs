@@ -22,7 +22,7 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
         cluster.create_namespace(&plan.namespace, &plan.name).await?;
     }
     let credentials = ensure_credentials(context, cluster).await?;
-    if plan.cluster.provider() == Provider::Existing {
+    if plan.cluster.provider() != Provider::Kind {
         let smoke = stacks::smoke_config_map(&plan.name);
         cluster.put_smoke_files(&plan.namespace, &smoke, &plan.name, &[]).await?;
     }

@@ -20,8 +20,11 @@ pub async fn ensure(
     node_runs: oneshot::Receiver<Node>,
 ) -> Result<(), Failure> {
     let ui = context.ui;
-    // The nodes of a cluster that exists are not ours to fill: they pull.
-    let Provider::Kind { docker, .. } = &ready.provider else { return Ok(()) };
+    let docker = match &ready.provider {
+        Provider::Kind { docker, .. } | Provider::Minikube { docker: Some(docker), .. } => docker,
+        // Their nodes are no containers of ours to fill: they pull.
+        Provider::Minikube { docker: None, .. } | Provider::Existing(_) => return Ok(()),
+    };
     let wanted = ready.images.in_node();
     for image in wanted.iter().filter(|image| image.archive.is_none()) {
         if docker.image_id(&image.reference, ui).await?.is_none() {

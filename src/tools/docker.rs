@@ -12,6 +12,8 @@ use super::process::Command;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
 
+/// How long the engine may take to say what it is: while it loads or removes a large image it says nothing.
+const ENGINE_ANSWER: Duration = Duration::from_mins(1);
 /// How to get Docker.
 const INSTALL: &str = "install Docker Engine: https://docs.docker.com/engine/install/";
 
@@ -125,7 +127,7 @@ impl Docker {
     /// # Errors
     /// Prerequisite: it does not run, this user may not talk to it, or it does not run Linux containers.
     pub async fn info(&self, ui: &Ui) -> Result<Info, Failure> {
-        let command = self.command(["info", "--format", "{{json .}}"]).deadline(Duration::from_secs(20));
+        let command = self.command(["info", "--format", "{{json .}}"]).deadline(ENGINE_ANSWER);
         let output = command.outcome(Kind::Prerequisite, ui).await?;
         let info: Info = serde_json::from_str(output.stdout.trim()).unwrap_or_default();
         if output.code == Some(0) && !info.server_version.is_empty() {

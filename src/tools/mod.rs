@@ -5,4 +5,5 @@ pub mod docker;
 pub mod find;
 pub mod helm;
 pub mod kind;
+pub mod minikube;
 pub mod process;

@@ -34,6 +34,13 @@ enum Input {
     Child(Box<Command>),
 }
 
+/// Which of a child's outputs is read line by line.
+#[derive(Clone, Copy, Debug)]
+enum Watched {
+    Stdout,
+    Stderr,
+}
+
 /// What a child left behind. A status other than 0 is here only after [`Command::outcome`].
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -139,6 +146,24 @@ impl Command {
         Err(self.failed(kind, &output))
     }
 
+    /// Runs it to its end, leaves the judgement of its status to the caller, and hands over every line of stdout and stderr as it comes.
+    /// All lines of both are then in the output's `stdout`.
+    ///
+    /// # Errors
+    /// As [`Command::outcome`].
+    pub async fn outcome_of_both(&self, kind: Kind, ui: &Ui, mut on_line: impl FnMut(&str)) -> Result<Output, Failure> {
+        let mut both = String::new();
+        let joined = self.expression().stderr_to_stdout();
+        let output = self
+            .watch(joined, Watched::Stdout, kind, ui, |line| {
+                on_line(line);
+                both.push_str(line);
+                both.push('\n');
+            })
+            .await?;
+        Ok(Output { stdout: both, ..output })
+    }
+
     /// Runs it to its end and leaves the judgement of its status to the caller.
     ///
     /// # Errors
@@ -161,16 +186,30 @@ impl Command {
         Failure::new(kind, format!("`{}` {ending}", self.line())).evidence_lines(lines)
     }
 
-    async fn outcome_watched(&self, kind: Kind, ui: &Ui, mut on_line: impl FnMut(&str)) -> Result<Output, Failure> {
+    async fn outcome_watched(&self, kind: Kind, ui: &Ui, on_line: impl FnMut(&str)) -> Result<Output, Failure> {
+        self.watch(self.expression().stdout_capture(), Watched::Stderr, kind, ui, on_line).await
+    }
+
+    async fn watch(
+        &self,
+        expression: duct::Expression,
+        watched: Watched,
+        kind: Kind,
+        ui: &Ui,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<Output, Failure> {
         ui.command(&self.line());
-        let (stderr_reader, stderr_writer) = std::io::pipe().map_err(|error| self.not_started(&error))?;
-        let expression = self.expression().stdout_capture().stderr_file(stderr_writer).unchecked();
+        let (reader_end, writer_end) = std::io::pipe().map_err(|error| self.not_started(&error))?;
+        let expression = match watched {
+            Watched::Stdout => expression.stdout_file(writer_end).unchecked(),
+            Watched::Stderr => expression.stderr_file(writer_end).unchecked(),
+        };
         let handle = Arc::new(expression.start().map_err(|error| self.not_started(&error))?);
         // The expression holds our end of the pipe, which would keep the reader below from ever seeing its end.
         drop(expression);
 
         let (sender, mut lines) = mpsc::unbounded_channel();
-        let reader = tokio::task::spawn_blocking(move || read_lines(stderr_reader, &sender));
+        let reader = tokio::task::spawn_blocking(move || read_lines(reader_end, &sender));
         let waiting = {
             let handle = Arc::clone(&handle);
             tokio::task::spawn_blocking(move || handle.wait().cloned())

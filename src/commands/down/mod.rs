@@ -2,6 +2,7 @@
 
 mod existing;
 mod kind;
+mod minikube;
 
 use serde_json::json;
 
@@ -18,6 +19,8 @@ use crate::ui::event::Event;
 enum Cluster {
     /// A kind cluster, all of which goes.
     Kind(kind::Kind),
+    /// A minikube profile, all of which goes.
+    Minikube(minikube::ProfileFound),
     /// A cluster that stays.
     Existing(existing::Existing),
 }
@@ -30,9 +33,10 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     crate::plan::check_name("environment name", name)?;
     let paths = surroundings.paths.environment(name);
     let record = Record::load(&paths)?;
-    let cluster = match &record {
-        Some(record) if matches!(record.cluster, ClusterPlan::Existing { .. }) => {
-            Cluster::Existing(existing::look(record, &paths).await?)
+    let cluster = match record.as_ref().map(|record| (record, &record.cluster)) {
+        Some((record, ClusterPlan::Existing { .. })) => Cluster::Existing(existing::look(record, &paths).await?),
+        Some((record, ClusterPlan::Minikube { driver })) => {
+            Cluster::Minikube(minikube::look(record, driver, &paths, surroundings, ui).await?)
         }
         _ => Cluster::Kind(kind::look(name, record.as_ref(), &paths, surroundings, ui).await?),
     };
@@ -42,6 +46,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
 
     let mut what = match &cluster {
         Cluster::Kind(kind) => kind.what_goes(),
+        Cluster::Minikube(profile) => profile.what_goes(),
         Cluster::Existing(existing) => existing.what_goes(),
     };
     what.push(format!("the forward, keys and files in {}", paths.root().display()));
@@ -58,6 +63,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     stop_forward(&paths, ui).await?;
     match cluster {
         Cluster::Kind(kind) => kind.remove(&paths, surroundings, ui).await?,
+        Cluster::Minikube(profile) => profile.remove(&paths, ui).await?,
         Cluster::Existing(existing) => existing.remove(&paths, surroundings, ui).await?,
     }
     remove_state(record.as_ref(), &paths, ui)?;

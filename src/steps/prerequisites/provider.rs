@@ -8,8 +8,9 @@ use crate::error::{Failure, Kind};
 use crate::images::bundle::Bundle;
 use crate::plan::ClusterPlan;
 use crate::providers::existing::Source;
-use crate::providers::{Found, kind};
+use crate::providers::{Found, kind, minikube};
 use crate::tools::docker::{Docker, Info};
+use crate::tools::minikube::{self as minikube_tool, Minikube, Profile};
 use crate::tools::{find, kind as kind_tool};
 
 /// How long the API server of a cluster that exists may take to answer.
@@ -28,6 +29,17 @@ pub enum Provider {
         /// The cluster, as it is.
         found: Found,
     },
+    /// minikube.
+    Minikube {
+        /// The docker command, whose engine answers; `None` where the driver makes no containers.
+        docker: Option<Docker>,
+        /// A minikube that is new enough.
+        minikube: Minikube,
+        /// minikube's driver.
+        driver: String,
+        /// The profile, as it is.
+        found: Found,
+    },
     /// A cluster that is there, answers, and lets this user do what is needed.
     Existing(Source),
 }
@@ -37,7 +49,7 @@ impl Provider {
     #[must_use]
     pub const fn found(&self) -> Option<&Found> {
         match self {
-            Self::Kind { found, .. } => Some(found),
+            Self::Kind { found, .. } | Self::Minikube { found, .. } => Some(found),
             Self::Existing(_) => None,
         }
     }
@@ -63,7 +75,7 @@ pub(super) struct Looked {
 pub(super) async fn look(context: Context<'_>, bundle: Option<&Bundle>) -> Result<Looked, Failure> {
     match &context.plan.cluster {
         ClusterPlan::Kind => look_at_kind(context, bundle).await,
-        ClusterPlan::Minikube { .. } => Err(Failure::usage("minikube is not supported yet")),
+        ClusterPlan::Minikube { driver } => look_at_minikube(context, driver, bundle).await,
         ClusterPlan::Existing { kubeconfig, context: name } => look_at_existing(context, kubeconfig, name).await,
     }
 }
@@ -86,6 +98,37 @@ async fn look_at_kind(context: Context<'_>, bundle: Option<&Bundle>) -> Result<L
         provider: Provider::Kind { docker, kind, found },
         engine: Some(info),
     })
+}
+
+async fn look_at_minikube(context: Context<'_>, driver: &str, bundle: Option<&Bundle>) -> Result<Looked, Failure> {
+    let Context { plan, paths, surroundings, ui } = context;
+    let docker = if driver == minikube::DOCKER {
+        Some(Docker::find(&surroundings.search_path, &surroundings.folder)?)
+    } else {
+        None
+    };
+    let engine = async {
+        match &docker {
+            Some(docker) => docker.info(ui).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let kubeconfig = paths.kubeconfig();
+    let state = async {
+        let tool = Minikube::at(tool("minikube", minikube_tool::INSTALL, bundle, context)?, ui).await?;
+        let state = tool.state(Profile { name: &plan.name, kubeconfig: &kubeconfig }, ui).await?;
+        Ok::<_, Failure>((tool, state))
+    };
+    let (engine, state) = tokio::join!(engine, state);
+    let (engine, (tool, state)) = (engine?, state?);
+    let found = minikube::find(docker.as_ref(), &plan.name, state, paths, ui).await?;
+    let version = short(&tool.tool.version.to_string());
+    let words = match &engine {
+        Some(engine) => format!("docker {}, minikube {version}", short(&engine.server_version)),
+        None => format!("minikube {version} (driver {driver})"),
+    };
+    let provider = Provider::Minikube { docker, minikube: tool, driver: driver.to_owned(), found };
+    Ok(Looked { provider, words, engine })
 }
 
 async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &str) -> Result<Looked, Failure> {

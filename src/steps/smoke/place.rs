@@ -33,8 +33,9 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn of(provider: Provider, folder: &'a Path, release: &'a str, namespace: &'a str) -> Self {
         match provider {
-            Provider::Kind | Provider::Minikube => Self::Folder(folder),
-            Provider::Existing => Self::ConfigMap { release, namespace },
+            Provider::Kind => Self::Folder(folder),
+            // minikube mounts one folder only, and that is the user's.
+            Provider::Minikube | Provider::Existing => Self::ConfigMap { release, namespace },
         }
     }
 

@@ -2,7 +2,8 @@
 
 use tokio::sync::oneshot;
 
-use super::super::{Context, load_images};
+use super::super::Context;
+use super::engine;
 use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::Image;
@@ -58,7 +59,7 @@ async fn create(
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
     let image = tools.image;
-    provide_node_image(context, tools, step).await?;
+    engine::provide(tools.docker, image, step, ui).await?;
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     let images = image.archive.as_ref().and(plan.bundle.as_deref());
@@ -89,23 +90,6 @@ async fn create(
         .await
         .map_err(|failure| failure.hint("see all that kind says: `windtunnel up -v`"))?;
     std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")
-}
-
-/// The engine must have the node image: from the bundle, or from its registry.
-async fn provide_node_image(context: Context<'_>, tools: Tools<'_>, step: &Step<'_>) -> Result<(), Failure> {
-    let Tools { docker, image, .. } = tools;
-    let there = docker.image_id(&image.reference, context.ui).await?;
-    if there.is_some() && (image.id.is_none() || image.id == there) {
-        return Ok(());
-    }
-    if let Some(archive) = &image.archive {
-        step.doing(format!("loading {}", archive.display()));
-        let loaded = docker.load(archive, context.ui).await;
-        loaded.map_err(|failure| failure.hint("see what room Docker has and what fills it: `docker system df`"))
-    } else {
-        step.doing(format!("pulling {}", image.reference));
-        load_images::pull(docker, &image.reference, context.ui).await
-    }
 }
 
 /// A cluster whose kubeconfig was lost or damaged still has one.

@@ -1,6 +1,8 @@
 //! "Starting kind cluster": there and answering, made or started if need be; or the one that exists, connected to.
 
+mod engine;
 mod kind;
+mod minikube;
 
 use std::time::Duration;
 
@@ -34,6 +36,13 @@ pub async fn ensure(
             let was_cut_short = paths.creating().exists();
             let tools = kind::Tools { docker, kind, image: &ready.images.node };
             kind::ensure(context, tools, found, &step, node_runs).await?;
+            (step, Some(found), was_cut_short)
+        }
+        Provider::Minikube { docker, minikube, driver, found } => {
+            let step = ui.step("start_cluster", "Starting minikube");
+            let was_cut_short = paths.creating().exists();
+            let tools = minikube::Tools { docker: docker.as_ref(), minikube, driver, image: &ready.images.node };
+            minikube::ensure(context, tools, found, &step, node_runs).await?;
             (step, Some(found), was_cut_short)
         }
         Provider::Existing(source) => {

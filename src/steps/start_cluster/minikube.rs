@@ -1,0 +1,100 @@
+//! A minikube profile: made, started, thawed, or used as it runs.
+
+use tokio::sync::oneshot;
+
+use super::super::Context;
+use super::engine;
+use crate::cluster::Cluster;
+use crate::error::{During, Failure, Kind};
+use crate::images::Image;
+use crate::providers::minikube::{self, Making};
+use crate::providers::{Found, Node};
+use crate::state;
+use crate::tools::docker::Docker;
+use crate::tools::minikube::{Minikube, Profile, State};
+use crate::ui::Step;
+
+/// What a profile is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
+    /// `None` where the driver makes no containers.
+    pub(super) docker: Option<&'a Docker>,
+    pub(super) minikube: &'a Minikube,
+    pub(super) driver: &'a str,
+    /// The node image.
+    pub(super) image: &'a Image,
+}
+
+/// Makes the node run and its kubeconfig be there.
+pub(super) async fn ensure(
+    context: Context<'_>,
+    tools: Tools<'_>,
+    found: &Found,
+    step: &Step<'_>,
+    node_runs: oneshot::Sender<Node>,
+) -> Result<(), Failure> {
+    let Context { plan, paths, surroundings, ui } = context;
+    let kubeconfig = paths.kubeconfig();
+    let profile = Profile { name: &plan.name, kubeconfig: &kubeconfig };
+    let node = match found {
+        Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
+            step.doing(format!("removing {}, whose making was cut short", node.container));
+            tools.minikube.delete(profile, ui).await?;
+            create(context, tools, profile, step).await?
+        }
+        Found::Absent => {
+            if paths.creating().exists() {
+                tools.minikube.delete(profile, ui).await?;
+            }
+            create(context, tools, profile, step).await?
+        }
+        Found::Running(node) => {
+            // What stops a profile empties its kubeconfig; it may also be lost or damaged.
+            if Cluster::open(&kubeconfig, &plan.context()).await.is_err() {
+                tools.minikube.update_context(profile, ui).await?;
+            }
+            node.clone()
+        }
+        Found::Stopped(node) => {
+            if tools.minikube.state(profile, ui).await? == State::Paused {
+                step.doing("thawing the profile");
+                tools.minikube.unpause(profile, ui).await?;
+                tools.minikube.update_context(profile, ui).await?;
+            } else {
+                let options = minikube::again(surroundings.user, tools.image.archive.is_some());
+                tools.minikube.start(profile, &options, ui, |doing| step.doing(doing.to_lowercase())).await?;
+            }
+            node.clone()
+        }
+    };
+    // Whoever waits for it has no business any more only if this `up` is ending.
+    let _ = node_runs.send(node);
+    Ok(())
+}
+
+async fn create(
+    context: Context<'_>,
+    tools: Tools<'_>,
+    profile: Profile<'_>,
+    step: &Step<'_>,
+) -> Result<Node, Failure> {
+    let Context { plan, paths, surroundings, ui } = context;
+    let Tools { driver, image, .. } = tools;
+    let options = minikube::making(Making { driver, dags: &plan.dags, image, user: surroundings.user })?;
+    if let (Some(docker), Some(_)) = (tools.docker, &image.archive) {
+        engine::provide(docker, image, step, ui).await?;
+    }
+    std::fs::create_dir_all(&plan.dags)
+        .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
+    state::write_private(&paths.creating(), b"")?;
+    let started = tools.minikube.start(profile, &options, ui, |doing| step.doing(doing.to_lowercase())).await;
+    started.map_err(|failure| failure.hint("see all that minikube says: `windtunnel up -v`"))?;
+    std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")?;
+    Ok(Node {
+        container: plan.name.clone(),
+        image: image.reference.clone(),
+        dags: Some(plan.dags.clone()),
+        images: None,
+        ended: None,
+    })
+}
