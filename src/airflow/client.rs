@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -16,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::Answer;
 use crate::error::{Failure, Kind, chain};
+use crate::profile::Generation;
 
 /// How long one request may take: more than Airflow's slowest page on a laptop that is busy starting it.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,7 +37,9 @@ const SLOW: &str = "no_answer_in_time";
 #[derive(Clone, Debug)]
 pub struct Client {
     port: u16,
-    token: Option<SecretString>,
+    generation: Generation,
+    /// The value of the header `Authorization`.
+    authorization: Option<SecretString>,
     deadline: Duration,
 }
 
@@ -42,13 +47,35 @@ impl Client {
     /// Whoever answers on this port of 127.0.0.1; nothing is sent yet.
     #[must_use]
     pub const fn new(port: u16) -> Self {
-        Self { port, token: None, deadline: DEADLINE }
+        Self { port, generation: Generation::Three, authorization: None, deadline: DEADLINE }
     }
 
     /// The same web server with another deadline for each request.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same web server, spoken to as Airflow of this generation; without it, as Airflow 3.
+    #[must_use]
+    pub fn of(self, generation: Generation) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// Which Airflow it is spoken to as.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// A path of the REST interface.
+    #[must_use]
+    pub fn rest(&self, path: &str) -> String {
+        let root = match self.generation {
+            Generation::Two => "/api/v1",
+            Generation::Three => "/api/v2",
+        };
+        format!("{root}{path}")
     }
 
     /// `127.0.0.1:7070`, for messages.
@@ -58,7 +85,7 @@ impl Client {
     }
 
     /// The same web server, asked in the name of a user: `POST /auth/token`, which Airflow 3's simple and its FAB auth manager
-    /// both have.
+    /// both have. Airflow 2 has no tokens and is told the password with every request.
     ///
     /// # Errors
     /// Unhealthy with the code `credentials_refused` where Airflow does not take them; see also `Client::send`.
@@ -72,9 +99,17 @@ impl Client {
         struct Token {
             access_token: SecretString,
         }
+        if self.generation == Generation::Two {
+            let pair = format!("{user}:{}", password.expose_secret());
+            let signed_in = Self { authorization: Some(format!("Basic {}", STANDARD.encode(pair)).into()), ..self.clone() };
+            // Whoever is refused is to know it now.
+            signed_in.get("/api/v1/pools?limit=1").await?.succeed()?;
+            return Ok(signed_in);
+        }
         let login = Login { username: user, password: password.expose_secret() };
         let token: Token = self.post("/auth/token", &login).await?.accept()?;
-        Ok(Self { token: Some(token.access_token), ..self.clone() })
+        let authorization = format!("Bearer {}", token.access_token.expose_secret());
+        Ok(Self { authorization: Some(authorization.into()), ..self.clone() })
     }
 
     /// Sends `GET`; again, a few times, where the web server is too busy to answer in time, as one on a laptop may be while a worker starts.
@@ -141,9 +176,9 @@ impl Client {
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(token) = &self.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| Failure::bug("Airflow's token is no header value"))?;
+        if let Some(authorization) = &self.authorization {
+            let mut value = HeaderValue::try_from(authorization.expose_secret())
+                .map_err(|_| Failure::bug("what signs in to Airflow is no header value"))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }

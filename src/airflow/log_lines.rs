@@ -11,12 +11,13 @@ pub(super) struct TaskLog {
     content: Content,
 }
 
-/// Events, or bare lines where Airflow could not parse the file as events.
+/// Events, or bare lines where Airflow could not parse the file as events; of Airflow 2, Python's word for a list of host and text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Content {
     Events(Vec<Event>),
     Lines(Vec<String>),
+    Text(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,12 +55,18 @@ const KNOWN: [&str; 11] =
 impl Display for TaskLog {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         match &self.content {
+            Content::Text(text) => writeln!(formatter, "{}", text_of_airflow_2(text)),
             Content::Lines(lines) => lines.iter().try_for_each(|line| writeln!(formatter, "{}", line.trim_end())),
             Content::Events(events) => {
                 events.iter().filter(|event| !event.is_fold()).try_for_each(|event| write!(formatter, "{event}"))
             }
         }
     }
+}
+
+/// Airflow 2 answers with `str` of a list: `[('host', 'one\\ntwo')]` (`airflow/api_connexion/endpoints/log_endpoint.py`).
+fn text_of_airflow_2(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t").replace("\\'", "'")
 }
 
 impl Event {

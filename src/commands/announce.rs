@@ -9,19 +9,19 @@ use crate::ui::event::Event;
 
 /// What `up` would do, and with what.
 pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
-    let crate::plan::Plan { name, namespace, port, dags, profile, .. } = context.plan;
+    let crate::plan::Plan { name, namespace, port, dags, profile, executor, .. } = context.plan;
     let cluster = match ready.found {
         Found::Absent => "create",
         Found::Stopped(_) => "start",
         Found::Running(_) => "use as it is",
     };
-    let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
+    let images = ready.images.all();
     if context.ui.is_json() {
         context.ui.event(&Event::Result {
             result: json!({
                 "name": name, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
                 "dags": dags, "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
-                "images": images.map(|image| json!({"role": image.role.name(), "reference": image.reference})),
+                "images": images.iter().map(|image| json!({"role": image.role.name(), "reference": image.reference})).collect::<Vec<_>>(),
             }),
         });
         return;
@@ -34,12 +34,12 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
     let mut lines = vec![
         format!("kind cluster   {cluster}: {}", context.plan.context()),
         format!("namespace      {namespace}"),
-        format!("release        {name}: {} (Airflow {}, KubernetesExecutor)", profile.stack, profile.airflow.version),
+        format!("release        {name}: {} (Airflow {}, {})", profile.stack, profile.airflow.version, executor.airflow_name()),
         format!("web interface  {}", context.plan.url()),
         format!("DAGs           {} (live)", dags.display()),
         format!("images         from {source}"),
     ];
-    lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
+    lines.extend(images.iter().map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
     lines.push("\nNothing was changed.".to_owned());
     context.ui.data(&(lines.join("\n") + "\n"));
 }

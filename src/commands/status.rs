@@ -12,6 +12,7 @@ use crate::cluster::survey::{self, Survey};
 use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
 use crate::plan;
+use crate::profile::Generation;
 use crate::providers::kind::{self as provider, Found};
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
@@ -106,7 +107,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready) {
         // Without ready pods the forward would hold the question until there are some.
-        match airflow::health::look(&airflow::Client::new(record.port).with_deadline(HEALTH_PATIENCE)).await {
+        match airflow::health::look(&airflow::Client::new(record.port).of(Generation::of(&record.airflow)).with_deadline(HEALTH_PATIENCE)).await {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);
@@ -131,7 +132,7 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
 
 async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
-    let workloads = stacks::workloads(&record.name);
+    let workloads = stacks::workloads(record.into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     let (revision, survey) =
         tokio::join!(cluster.release(&record.namespace, &record.name), survey::take(&cluster, expected));
@@ -156,7 +157,7 @@ fn render(status: &Status) -> String {
     });
     if let Some(health) = &status.health {
         let complaints = health.complaints();
-        let parts = health.parts().map(|(name, _)| name).join(", ");
+        let parts = health.parts().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
         let health = if complaints.is_empty() { format!("{parts} healthy") } else { complaints.join("; ") };
         lines.push(format!("{:12} {health}", "health"));
     }

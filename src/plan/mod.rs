@@ -225,6 +225,8 @@ mod tests {
             dags: "/elsewhere/dags".into(),
             made_dags: false,
             profile: "lite".to_owned(),
+            stack: profile::StackName::Lite,
+            airflow: semver::Version::new(3, 3, 2),
             bundle: Some("/bundle".into()),
             images: Vec::new(),
         }

@@ -91,16 +91,16 @@ impl EnvironmentPaths {
         self.root.join("creating")
     }
 
-    /// The chart as last installed.
+    /// The chart of a Helm release, as last installed from the binary.
     #[must_use]
-    pub fn chart(&self) -> PathBuf {
-        self.root.join("chart")
+    pub fn chart(&self, release: &str) -> PathBuf {
+        self.root.join("charts").join(release)
     }
 
-    /// The values as last installed.
+    /// windtunnel's values of a Helm release, as last installed.
     #[must_use]
-    pub fn values(&self) -> PathBuf {
-        self.root.join("values.json")
+    pub fn values(&self, release: &str) -> PathBuf {
+        self.root.join(format!("values-{release}.json"))
     }
 
     /// The folder whose DAGs `smoke` puts before Airflow, next to the user's own.

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use super::Context;
 use crate::error::Failure;
 use crate::images::Images;
-use crate::images::bundle::Bundle;
+use crate::images::bundle::{Bundle, Role};
+use crate::plan::Plan;
+use crate::profile::Executor;
 use crate::providers::kind::{self, Found};
 use crate::stacks;
 use crate::state::Record;
@@ -27,6 +29,8 @@ pub struct Prerequisites {
     pub images: Images,
     /// The cluster, as it is.
     pub found: Found,
+    /// The bundle, if one was named.
+    pub bundle: Option<Bundle>,
 }
 
 /// Checks the lot, side by side.
@@ -54,12 +58,14 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
     check_mounts(context, &found)?;
     check_namespace(context, &found)?;
     super::forward::check_port(context)?;
+    let needs_redis = plan.executor == Executor::Celery;
     let images = match &bundle {
         Some(bundle) => {
             bundle.check_platform(&info.platform())?;
-            Images::of_bundle(bundle)?
+            check_version(plan, bundle)?;
+            Images::of_bundle(bundle, needs_redis)?
         }
-        None => Images::of_profile(&plan.profile.images),
+        None => Images::of_profile(&plan.profile.images, needs_redis)?,
     };
     // An environment that runs has taken its share already.
     let room = resources::measure(&info);
@@ -72,7 +78,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         short(&kind.tool.version.to_string()),
         short(&helm.tool.version.to_string()),
     ));
-    Ok(Prerequisites { docker, kind, helm, images, found })
+    Ok(Prerequisites { docker, kind, helm, images, found, bundle })
 }
 
 async fn look_at_engine(docker: &Docker, context: Context<'_>) -> Result<(Info, Found), Failure> {
@@ -92,6 +98,17 @@ async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Fai
         Some(bundle) => bundle.verify(&context.surroundings.cache.join("verified.json")).await,
         None => Ok(()),
     }
+}
+
+/// Another Airflow in the image than the values are made for would fail in ways that nobody understands.
+fn check_version(plan: &Plan, bundle: &Bundle) -> Result<(), Failure> {
+    let (bundled, wanted) = (&bundle.image(Role::Airflow)?.version, plan.profile.airflow.version.to_string());
+    if *bundled == wanted {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("the bundle has Airflow {bundled}, the profile {} wants {wanted}", plan.profile_origin))
+        .hint("use a bundle with that Airflow, or none, so that images are pulled")
+        .hint(format!("or a profile of your own with `airflow: {{version: {bundled}}}`")))
 }
 
 /// A kind node keeps the mounts it was made with.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cluster::worker::{Phase, Worker};
+use crate::profile::Executor;
 
 /// The moments of one run, as they were seen from here.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Moments {
     pub(super) pending_reason: Option<String>,
     /// The task's state, as last said.
     pub(super) state: Option<String>,
+    /// The task runs in a process of others, and no pod is to be seen.
+    pub(super) without_pod: bool,
 }
 
 /// What is waited for.
@@ -50,8 +53,16 @@ impl Part {
 }
 
 impl Moments {
+    /// Nothing seen yet of a task that this executor runs.
+    pub(super) fn of(executor: Executor) -> Self {
+        Self { without_pod: executor != Executor::Kubernetes, ..Self::default() }
+    }
+
     /// What is waited for next; nothing once all was seen.
     pub(super) const fn next(&self) -> Option<Part> {
+        if self.without_pod {
+            return if self.success.is_none() { Some(Part::Success) } else { None };
+        }
         match (self.pod_seen, self.running, self.success, self.gone) {
             (None, ..) => Some(Part::Pod),
             (_, None, ..) => Some(Part::Running),
@@ -88,7 +99,7 @@ impl Moments {
 
     /// Whether the task succeeded some time ago, and no pod was seen yet, of which the watch would have told by now.
     pub(super) fn ran_elsewhere(&self) -> bool {
-        self.pod.is_none() && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
+        !self.without_pod && self.pod.is_none() && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
     }
 
     /// The wait, in words.
@@ -100,6 +111,7 @@ impl Moments {
                 Some(reason) => format!("{pod} is pending: {reason}"),
                 None => format!("{pod} is starting"),
             },
+            Some(Part::Success) if self.without_pod => format!("waiting for the task ({})", self.state()),
             Some(Part::Success) => format!("{pod} runs the task"),
             Some(Part::Gone) => format!("waiting for Airflow to delete {pod}"),
             None => String::new(),
