@@ -297,38 +297,4 @@ fn lay_over(values: &mut Map<String, Value>, over: &Map<String, Value>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn maps_are_merged_and_all_else_is_replaced() {
-        let mut values = json!({"env": {"A": "1", "B": "2"}, "list": [1, 2], "uid": 7}).as_object().unwrap().clone();
-        let over = json!({"env": {"B": "3"}, "list": [4], "uid": {"is": "odd"}, "new": null});
-        lay_over(&mut values, over.as_object().unwrap());
-        let expected = json!({"env": {"A": "1", "B": "3"}, "list": [4], "uid": {"is": "odd"}, "new": null});
-        assert_eq!(Value::Object(values), expected);
-    }
-
-    #[test]
-    fn airflow_never_runs_as_root() {
-        assert_eq!((pod_user(0), pod_user(1000)), (IMAGE_USER, 1000));
-    }
-
-    #[test]
-    fn an_unknown_component_is_answered_with_the_known_ones() {
-        let shape = Shape {
-            name: "airflow-cluster",
-            stack: StackName::Lite,
-            generation: Generation::Three,
-            executor: Executor::Kubernetes,
-        };
-        let failure = component(shape, "webserver").unwrap_err();
-        assert_eq!(failure.message, "there is no component `webserver`");
-        assert_eq!(
-            failure.hints,
-            ["components: migrate, api-server, scheduler, dag-processor, triggerer, database, forward"]
-        );
-    }
-}
+mod tests;
