@@ -38,6 +38,7 @@ const SLOW: &str = "no_answer_in_time";
 pub struct Client {
     port: u16,
     generation: Generation,
+    left_out: Vec<String>,
     /// The value of the header `Authorization`.
     authorization: Option<SecretString>,
     deadline: Duration,
@@ -47,7 +48,7 @@ impl Client {
     /// Whoever answers on this port of 127.0.0.1; nothing is sent yet.
     #[must_use]
     pub const fn new(port: u16) -> Self {
-        Self { port, generation: Generation::Three, authorization: None, deadline: DEADLINE }
+        Self { port, generation: Generation::Three, left_out: Vec::new(), authorization: None, deadline: DEADLINE }
     }
 
     /// The same web server with another deadline for each request.
@@ -60,6 +61,18 @@ impl Client {
     #[must_use]
     pub fn of(self, generation: Generation) -> Self {
         Self { generation, ..self }
+    }
+
+    /// The same web server, of an Airflow without these parts, which nobody is to wait for.
+    #[must_use]
+    pub fn without(self, left_out: &[String]) -> Self {
+        Self { left_out: left_out.to_vec(), ..self }
+    }
+
+    /// The parts that this Airflow does not have.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Which Airflow it is spoken to as.
@@ -101,7 +114,8 @@ impl Client {
         }
         if self.generation == Generation::Two {
             let pair = format!("{user}:{}", password.expose_secret());
-            let signed_in = Self { authorization: Some(format!("Basic {}", STANDARD.encode(pair)).into()), ..self.clone() };
+            let signed_in =
+                Self { authorization: Some(format!("Basic {}", STANDARD.encode(pair)).into()), ..self.clone() };
             // Whoever is refused is to know it now.
             signed_in.get("/api/v1/pools?limit=1").await?.succeed()?;
             return Ok(signed_in);

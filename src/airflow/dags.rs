@@ -74,7 +74,9 @@ pub async fn dags(client: &Client, part: &str) -> Result<Vec<Dag>, Failure> {
     }
     let path = match client.generation() {
         Generation::Two => "/dags?limit=100&only_active=false".to_owned(),
-        Generation::Three => format!("/dags?limit=100&order_by=dag_id&exclude_stale=false&dag_id_pattern={}", segment(part)),
+        Generation::Three => {
+            format!("/dags?limit=100&order_by=dag_id&exclude_stale=false&dag_id_pattern={}", segment(part))
+        }
     };
     let mut dags = client.get(&client.rest(&path)).await?.accept::<Page>()?.dags;
     dags.retain(|dag| dag.dag_id.contains(part));

@@ -26,6 +26,9 @@ pub struct Health {
     /// Which Airflow said so.
     #[serde(skip)]
     pub generation: Generation,
+    /// The parts that it is not to have: the document goes on telling of one that has run once.
+    #[serde(skip)]
+    pub left_out: Vec<String>,
 }
 
 /// One part of Airflow.
@@ -83,6 +86,7 @@ impl Health {
         if self.generation == Generation::Two {
             parts.retain(|(name, part)| ["metadatabase", "scheduler"].contains(name) || part.state != State::Absent);
         }
+        parts.retain(|(name, _)| !self.left_out.iter().any(|left_out| left_out == name));
         parts
     }
 
@@ -129,7 +133,7 @@ pub async fn look(client: &Client) -> Result<Health, Failure> {
         answer.succeed()?;
     }
     let health: Health = answer.read().map_err(|_| stranger(client, &answer))?;
-    Ok(Health { generation: client.generation(), ..health })
+    Ok(Health { generation: client.generation(), left_out: client.left_out().to_vec(), ..health })
 }
 
 /// Which Airflow answers.

@@ -34,7 +34,12 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
     let mut lines = vec![
         format!("kind cluster   {cluster}: {}", context.plan.context()),
         format!("namespace      {namespace}"),
-        format!("release        {name}: {} (Airflow {}, {})", profile.stack, profile.airflow.version, executor.airflow_name()),
+        format!(
+            "release        {name}: {} (Airflow {}, {})",
+            profile.stack,
+            profile.airflow.version,
+            executor.airflow_name()
+        ),
         format!("web interface  {}", context.plan.url()),
         format!("DAGs           {} (live)", dags.display()),
         format!("images         from {source}"),

@@ -20,7 +20,10 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     let record = Record::require(&paths, name)?;
     if let Some(task) = &arguments.task {
         let credentials = super::credentials::read(&paths, name)?;
-        let client = Client::new(record.port).of(Generation::of(&record.airflow)).sign_in(USER, &credentials.admin_password).await?;
+        let client = Client::new(record.port)
+            .of(Generation::of(&record.airflow))
+            .sign_in(USER, &credentials.admin_password)
+            .await?;
         ui.data(&task_log(&client, task).await?);
         return Ok(());
     }

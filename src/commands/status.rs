@@ -107,7 +107,14 @@ async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Statu
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready) {
         // Without ready pods the forward would hold the question until there are some.
-        match airflow::health::look(&airflow::Client::new(record.port).of(Generation::of(&record.airflow)).with_deadline(HEALTH_PATIENCE)).await {
+        match airflow::health::look(
+            &airflow::Client::new(record.port)
+                .of(Generation::of(&record.airflow))
+                .without(&record.left_out)
+                .with_deadline(HEALTH_PATIENCE),
+        )
+        .await
+        {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);

@@ -27,9 +27,7 @@ const WEB_PATIENCE: Duration = Duration::from_mins(3);
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let plan = resolve(arguments, name, surroundings)?;
-    for warning in overrides(&plan)? {
-        ui.warn(&warning);
-    }
+    let left_out = look_at_values(&plan, ui)?;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
     if arguments.dry_run {
@@ -69,7 +67,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
             return Err(failure);
         }
     };
-    let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
+    let record = record(&plan, &ready, left_out, Record::load(&paths)?.as_ref());
     record.save(&paths)?;
 
     let (node_runs, node) = oneshot::channel();
@@ -84,7 +82,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
     steps::wait_for_pods::ensure(context, &cluster, &release).await?;
     steps::forward::ensure(context, &record, &release).await?;
-    let client = Client::new(plan.port).of(plan.profile.airflow.generation());
+    let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
     steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;
     if arguments.smoke {
         let inputs = steps::smoke::Inputs {
@@ -115,8 +113,8 @@ fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Resul
     Ok(plan)
 }
 
-/// What the user's own values break, a sentence each.
-fn overrides(plan: &Plan) -> Result<Vec<String>, Failure> {
+/// Warns of what the user's own values break, and tells which parts of Airflow they leave out.
+fn look_at_values(plan: &Plan, ui: &Ui) -> Result<Vec<String>, Failure> {
     let mut files = vec![plan.profile.values.clone()];
     for path in &plan.values {
         let text = std::fs::read_to_string(path)
@@ -129,7 +127,10 @@ fn overrides(plan: &Plan) -> Result<Vec<String>, Failure> {
     let values = stacks::merged(files, &plan.set);
     let under = plan.profile.chart.as_ref().and_then(|chart| chart.values_under.as_deref());
     stacks::check_values(plan, under, &values)?;
-    Ok(stacks::warnings(plan.into(), under, &values))
+    for warning in stacks::warnings(plan.into(), under, &values) {
+        ui.warn(&warning);
+    }
+    Ok(stacks::left_out(plan.into(), under, &values))
 }
 
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
@@ -142,7 +143,7 @@ fn read_profile(origin: &str) -> Result<Profile, Failure> {
     profile::parse(&text, origin)
 }
 
-fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record {
+fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
     Record {
         format: FORMAT,
         name: plan.name.clone(),
@@ -159,6 +160,7 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
         executor: plan.executor,
         values: plan.values.clone(),
         set: plan.set.clone(),
+        left_out,
         images: (ready.images.all().into_iter())
             .map(|image| RecordedImage { role: image.role.name().to_owned(), reference: image.reference.clone() })
             .collect(),

@@ -228,6 +228,7 @@ mod tests {
             stack: profile::StackName::Lite,
             airflow: semver::Version::new(3, 3, 2),
             bundle: Some("/bundle".into()),
+            left_out: Vec::new(),
             images: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! Where a profile's chart comes from.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +46,8 @@ impl Chart {
     #[must_use]
     pub fn place(&self) -> Place<'_> {
         let from = self.from.as_str();
-        if from.starts_with("oci://") || (is_address(from) && from.ends_with(".tgz")) {
+        let is_archive = Path::new(from).extension().is_some_and(|ending| ending == "tgz");
+        if from.starts_with("oci://") || (is_address(from) && is_archive) {
             Place::Address(from)
         } else if is_address(from) {
             Place::Repository(from, self.name.as_deref().unwrap_or(NAME))

@@ -155,15 +155,18 @@ pub fn parse(text: &str, origin: &str) -> Result<Profile, Failure> {
             "the keys are those of `profiles/lite.yaml`; an editor checks them with `profiles/profile.schema.json`",
         )
     })?;
-    check(&profile).map_err(|failure| Failure { message: format!("the profile {origin}: {}", failure.message), ..failure })?;
+    check(&profile)
+        .map_err(|failure| Failure { message: format!("the profile {origin}: {}", failure.message), ..failure })?;
     Ok(profile)
 }
 
 /// What only several keys together can get wrong.
 fn check(profile: &Profile) -> Result<(), Failure> {
     match (&profile.chart, profile.stack) {
-        (Some(_), StackName::Lite) => Err(Failure::usage("`chart` does not go with the stack `lite`, whose chart is in windtunnel")
-            .hint("for another chart: `stack: official` or `stack: community`")),
+        (Some(_), StackName::Lite) => {
+            Err(Failure::usage("`chart` does not go with the stack `lite`, whose chart is in windtunnel")
+                .hint("for another chart: `stack: official` or `stack: community`"))
+        }
         (None, StackName::Official | StackName::Community) => {
             Err(Failure::usage(format!("`chart` is missing, which the stack `{}` needs", profile.stack))
                 .hint(format!("see what it says in `profiles/{}.yaml`", profile.stack)))

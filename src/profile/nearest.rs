@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn serdes_complaint_is_understood() {
-        let complaint = "images: unknown field `databse`, expected one of `node`, `airflow`, `database` at line 9 column 3";
+        let complaint =
+            "images: unknown field `databse`, expected one of `node`, `airflow`, `database` at line 9 column 3";
         assert_eq!(in_complaint(complaint), Some(("databse", "database")));
         assert_eq!(in_complaint("missing field `stack`"), None);
     }

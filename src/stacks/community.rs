@@ -5,7 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, credentials_secret, from_secret, pod_user, requests, split_image};
+use super::{
+    BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, credentials_secret, from_secret, pod_user, requests,
+    split_image,
+};
 use crate::cluster::workload::Workload;
 use crate::profile::Executor;
 
@@ -109,7 +112,8 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         },
     });
     if celery {
-        values["workers"] = json!({"enabled": true, "replicas": 1, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
+        values["workers"] =
+            json!({"enabled": true, "replicas": 1, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
         values["externalRedis"] = json!({
             "host": shape.redis(), "port": 6379, "databaseNumber": 1, "passwordSecret": secret, "passwordSecretKey": "database-password",
         });

@@ -3,6 +3,7 @@
 use semver::Version;
 use serde_json::{Map, Value};
 
+use super::overrides::at;
 use super::split_image;
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -35,8 +36,10 @@ fn check_versions(plan: &Plan) -> Result<(), Failure> {
     let airflow = &plan.profile.airflow.version;
     let chart = plan.profile.chart.as_ref().map(|chart| &chart.version);
     match plan.profile.stack {
-        StackName::Lite if airflow.major != 3 => Err(Failure::usage(format!("the stack `lite` runs Airflow 3, not {airflow}"))
-            .hint("for Airflow 2: `--profile official-2` (2.11) or `--profile community` (2.0 to 2.10)")),
+        StackName::Lite if airflow.major != 3 => {
+            Err(Failure::usage(format!("the stack `lite` runs Airflow 3, not {airflow}"))
+                .hint("for Airflow 2: `--profile official-2` (2.11) or `--profile community` (2.0 to 2.10)"))
+        }
         StackName::Official if is_old_for_official(airflow, chart) => Err(Failure::usage(format!(
             "Apache's chart from {OFFICIAL_SINCE_2_11} on runs Airflow 2.11 and later, not {airflow}"
         ))
@@ -69,12 +72,8 @@ fn check_community(plan: &Plan, airflow: &Version, chart: Option<&Version>) -> R
 /// # Errors
 /// Usage, with the reason.
 pub fn check_values(plan: &Plan, under: Option<&str>, values: &Map<String, Value>) -> Result<(), Failure> {
-    let at = |path: &str| {
-        let full = under.into_iter().chain(path.split('.'));
-        full.fold(None, |at: Option<&Value>, key| at.map_or_else(|| values.get(key), |at| at.get(key)))
-    };
     match plan.profile.stack {
-        StackName::Community => match at("airflow.image.tag") {
+        StackName::Community => match at(under, "airflow.image.tag", values) {
             Some(Value::String(tag)) => refuse_tag(tag),
             Some(Value::Number(tag)) => refuse_tag(&tag.to_string()),
             _ => Ok(()),
@@ -91,7 +90,9 @@ fn refuse_tag(tag: &str) -> Result<(), Failure> {
 
 fn no_airflow_3(version: &str) -> Failure {
     Failure::usage(format!("the community's chart does not run Airflow {version}"))
-        .evidence("it starts `airflow webserver` and asks `/health`, which Airflow 3 does not have (airflow-helm/charts#918)")
+        .evidence(
+            "it starts `airflow webserver` and asks `/health`, which Airflow 3 does not have (airflow-helm/charts#918)",
+        )
         .hint("for Airflow 3: `--profile official`, or `--profile lite`")
 }
 

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::profile::{self, Executor, Generation, StackName};
 use crate::state::Credentials;
 pub use guard::{check, check_values};
-pub use overrides::{merged, warnings};
+pub use overrides::{left_out, merged, warnings};
 pub use shape::Shape;
 
 /// The user that the Airflow image is made for.

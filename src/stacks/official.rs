@@ -5,7 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, broker_secret, credentials_secret, from_secret, pod_user, requests, split_image};
+use super::{
+    BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, broker_secret, credentials_secret, from_secret, pod_user,
+    requests, split_image,
+};
 use crate::cluster::workload::Workload;
 use crate::profile::{Executor, Generation};
 
@@ -73,7 +76,8 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         "apiSecretKeySecretName": secret,
         "jwtSecretName": secret,
         "webserverSecretKeySecretName": secret,
-        "data": {"metadataSecretName": secret},
+        // Without a name for the broker's Secret the chart makes one in a hook, whatever the executor.
+        "data": {"metadataSecretName": secret, "brokerUrlSecretName": secret},
         "postgresql": {"enabled": false},
         "redis": {"enabled": false},
         "statsd": {"enabled": false},
@@ -115,7 +119,8 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         "workers": workers(shape),
     });
     if shape.generation == Generation::Three {
-        values["dagProcessor"]["dagBundleConfigList"] = json!([bundle("dags-folder", DAGS), bundle("windtunnel", SMOKE)]);
+        values["dagProcessor"]["dagBundleConfigList"] =
+            json!([bundle("dags-folder", DAGS), bundle("windtunnel", SMOKE)]);
     }
     if shape.executor == Executor::Celery {
         values["data"]["brokerUrlSecretName"] = json!(broker_secret(shape.name));
@@ -170,7 +175,7 @@ fn bundle(name: &str, path: &str) -> Value {
     })
 }
 
-/// NodePort lets the forward reach the node directly. The chart's own minute for the start is too short for a cold laptop.
+/// `NodePort` lets the forward reach the node directly. The chart's own minute for the start is too short for a cold laptop.
 fn web_values(memory: u32) -> Value {
     json!({
         "service": {"type": "NodePort"},

@@ -22,7 +22,8 @@ const fn on(path: &'static str, cost: &'static str) -> Promise {
 
 const HOOKS: &str = "the Job becomes a Helm hook: Helm waits for it blindly, and no cause is told when it fails";
 const KEYS: &str = "the key is not the environment's own any more: connections and sessions of before cannot be read";
-const DATABASE: &str = "Airflow uses another database than windtunnel's own, which keeps running and is what `reset data` empties";
+const DATABASE: &str =
+    "Airflow uses another database than windtunnel's own, which keeps running and is what `reset data` empties";
 const MOUNTS: &str = "the list replaces windtunnel's: the DAG folder, the smoke DAG and the shared logs are missing unless it names them too";
 const LOGIN: &str = "the login that `windtunnel credentials` prints may not exist, and `windtunnel smoke` uses it";
 const LOGS: &str = "task logs may be lost with their worker pods";
@@ -51,7 +52,10 @@ const COMMUNITY: [Promise; 9] = [
     on("airflow.dbMigrations.runAsJob", HOOKS),
     any("airflow.fernetKey", KEYS),
     any("airflow.webserverSecretKey", KEYS),
-    any("airflow.extraEnv", "the list replaces windtunnel's: the environment's own keys are missing unless it names them too"),
+    any(
+        "airflow.extraEnv",
+        "the list replaces windtunnel's: the environment's own keys are missing unless it names them too",
+    ),
     any("externalDatabase", DATABASE),
     on("postgresql.enabled", DATABASE),
     any("airflow.extraVolumeMounts", MOUNTS),
@@ -86,6 +90,25 @@ pub fn merged(files: impl IntoIterator<Item = Map<String, Value>>, set: &[String
     values
 }
 
+/// The parts of Airflow that values leave out, by the names that its health document has.
+#[must_use]
+pub fn left_out(shape: Shape<'_>, under: Option<&str>, values: &Map<String, Value>) -> Vec<String> {
+    let switches: &[(&str, &str)] = match shape.stack {
+        StackName::Lite => &[],
+        StackName::Official => &[("dag processor", "dagProcessor.enabled"), ("triggerer", "triggerer.enabled")],
+        StackName::Community => &[("triggerer", "triggerer.enabled")],
+    };
+    let is_off = |path: &str| at(under, path, values) == Some(&Value::Bool(false));
+    switches.iter().filter(|(_, path)| is_off(path)).map(|(part, _)| (*part).to_owned()).collect()
+}
+
+/// The value at a path of keys, below the one that the chart's values nest under.
+pub(super) fn at<'a>(under: Option<&str>, path: &str, values: &'a Map<String, Value>) -> Option<&'a Value> {
+    let mut keys = under.into_iter().chain(path.split('.'));
+    let first = values.get(keys.next()?)?;
+    keys.try_fold(first, |at, key| at.get(key))
+}
+
 /// One sentence for each value that breaks a promise, naming it. `under` is the key that the chart's values nest under.
 #[must_use]
 pub fn warnings(shape: Shape<'_>, under: Option<&str>, values: &Map<String, Value>) -> Vec<String> {
@@ -95,16 +118,10 @@ pub fn warnings(shape: Shape<'_>, under: Option<&str>, values: &Map<String, Valu
         StackName::Community => &COMMUNITY,
     };
     let full = |path: &str| under.map_or_else(|| path.to_owned(), |under| format!("{under}.{path}"));
-    let broken = promises.iter().filter(|promise| {
-        let found = full(promise.path).split('.').try_fold(None, |at: Option<&Value>, key| {
-            let map = at.map_or(Some(values), Value::as_object)?;
-            map.get(key).map(Some)
-        });
-        match (found.flatten(), promise.only) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(value), Some(only)) => value.as_bool() == Some(only),
-        }
+    let broken = promises.iter().filter(|promise| match (at(under, promise.path, values), promise.only) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(value), Some(only)) => value.as_bool() == Some(only),
     });
     broken.map(|promise| format!("your value `{}`: {}", full(promise.path), promise.cost)).collect()
 }

@@ -94,13 +94,19 @@ impl EnvironmentPaths {
     /// The chart of a Helm release, as last installed from the binary.
     #[must_use]
     pub fn chart(&self, release: &str) -> PathBuf {
-        self.root.join("charts").join(release)
+        self.root.join(self.of_release("chart", release, ""))
     }
 
     /// windtunnel's values of a Helm release, as last installed.
     #[must_use]
     pub fn values(&self, release: &str) -> PathBuf {
-        self.root.join(format!("values-{release}.json"))
+        self.root.join(self.of_release("values", release, ".json"))
+    }
+
+    /// A file's name for Airflow's own release, which has the environment's name, or for another one of it.
+    fn of_release(&self, what: &str, release: &str, ending: &str) -> String {
+        let is_airflow = self.root.file_name().is_some_and(|name| name == release);
+        if is_airflow { format!("{what}{ending}") } else { format!("{what}-{release}{ending}") }
     }
 
     /// The folder whose DAGs `smoke` puts before Airflow, next to the user's own.

@@ -53,6 +53,9 @@ pub struct Record {
     /// The user's single values.
     #[serde(default)]
     pub set: Vec<String>,
+    /// The parts of Airflow that the user's values leave out, as its health document has them.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// The images that were used.
     pub images: Vec<RecordedImage>,
 }

@@ -27,11 +27,7 @@ pub type Charts = BTreeMap<String, PathBuf>;
 ///
 /// # Errors
 /// One cannot be had, or is not the right one.
-pub async fn provide_charts(
-    context: Context<'_>,
-    ready: &Prerequisites,
-    release: &Release,
-) -> Result<Charts, Failure> {
+pub async fn provide_charts(context: Context<'_>, ready: &Prerequisites, release: &Release) -> Result<Charts, Failure> {
     let Context { plan, surroundings, ui, .. } = context;
     let folder = Path::new(&plan.profile_origin).parent().unwrap_or(&surroundings.folder);
     let sources = Sources { folder, bundle: ready.bundle.as_ref(), cache: &surroundings.cache };
@@ -134,14 +130,23 @@ fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
 }
 
 /// What a release is made of, in one number: the chart, windtunnel's values and the user's.
-fn digest(part: &HelmRelease, chart: Option<&PathBuf>, user_values: &[PathBuf], set: &[String]) -> Result<String, Failure> {
+fn digest(
+    part: &HelmRelease,
+    chart: Option<&PathBuf>,
+    user_values: &[PathBuf],
+    set: &[String],
+) -> Result<String, Failure> {
     let mut hasher = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hasher.update(bytes.len().to_le_bytes());
         hasher.update(bytes);
     };
     match (&part.chart, chart) {
-        (Chart::Embedded(files), _) => files.iter().flat_map(|(file, text)| [file, text]).for_each(|text| add(text.as_bytes())),
+        (Chart::Embedded(files), _) => {
+            for text in files.iter().flat_map(|(file, text)| [file, text]) {
+                add(text.as_bytes());
+            }
+        }
         (Chart::Named(chart), path) => {
             add(chart.version.to_string().as_bytes());
             // A folder is taken as unchanged while its name is: its files are the user's to change, by a version.
@@ -151,10 +156,13 @@ fn digest(part: &HelmRelease, chart: Option<&PathBuf>, user_values: &[PathBuf], 
     }
     add(part.values.to_string().as_bytes());
     for file in user_values {
-        let text = std::fs::read(file).during(Kind::Usage, format!("cannot read the values file {}", file.display()))?;
+        let text =
+            std::fs::read(file).during(Kind::Usage, format!("cannot read the values file {}", file.display()))?;
         add(&text);
     }
-    set.iter().for_each(|assignment| add(assignment.as_bytes()));
+    for assignment in set {
+        add(assignment.as_bytes());
+    }
     let mut text = hexadecimal(&hasher.finalize());
     text.truncate(DIGEST_LENGTH);
     Ok(text)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use semver::Version;
 
 use super::find::{self, Tool};
-use crate::profile::Place;
 use super::process::Command;
 use crate::error::{Failure, Kind};
+use crate::profile::Place;
 use crate::ui::Ui;
 
 /// The first Helm with `upgrade --labels` that is also past its first faults.

@@ -99,7 +99,9 @@ impl Moments {
 
     /// Whether the task succeeded some time ago, and no pod was seen yet, of which the watch would have told by now.
     pub(super) fn ran_elsewhere(&self) -> bool {
-        !self.without_pod && self.pod.is_none() && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
+        !self.without_pod
+            && self.pod.is_none()
+            && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
     }
 
     /// The wait, in words.

@@ -25,7 +25,9 @@ pub(super) enum End {
 /// Removes the DAGs of smoke runs that were killed, and of no others: those whose id and bundle are ours.
 pub(super) async fn remove_leftovers(client: &Client, inputs: &Inputs<'_>) -> Result<(), Failure> {
     for dag in dags::dags(client, PREFIX).await? {
-        if dag.dag_id.starts_with(PREFIX) && (inputs.generation == Generation::Two || dag.bundle_name.as_deref() == Some(super::BUNDLE)) {
+        if dag.dag_id.starts_with(PREFIX)
+            && (inputs.generation == Generation::Two || dag.bundle_name.as_deref() == Some(super::BUNDLE))
+        {
             remove_dag(client, inputs, &dag.dag_id, End::Badly).await?;
         }
     }
