@@ -60,7 +60,12 @@ pub struct ImportError {
 /// # Errors
 /// Unhealthy where Airflow does not answer or refuses.
 pub async fn dag(client: &Client, dag_id: &str) -> Result<Option<Dag>, Failure> {
-    found(client.get(&client.rest(&format!("/dags/{}/details", segment(dag_id)))).await?)
+    let path = client.rest(&format!("/dags/{}", segment(dag_id)));
+    // Airflow 2's web server remembers a DAG that was deleted, and fails at its details.
+    if client.generation() == Generation::Two && found::<Dag>(client.get(&path).await?)?.is_none() {
+        return Ok(None);
+    }
+    found(client.get(&format!("{path}/details")).await?)
 }
 
 /// At most 100 DAGs whose ids contain `part`, those without a file included.
