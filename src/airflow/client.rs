@@ -279,6 +279,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn airflow_2_is_told_the_password_with_every_request() {
+        let (port, requests) = serve([Script::json(200, "{}"), Script::json(200, "{}")]).await;
+        let client = Client::new(port).of(Generation::Two);
+        let client = client.sign_in("admin", &"secret".into()).await.unwrap();
+        client.get(&client.rest("/dags")).await.unwrap();
+        assert!(!format!("{client:?}").contains("YWRtaW46c2VjcmV0"));
+        let requests = requests.lock().unwrap();
+        assert!(requests[1].starts_with("GET /api/v1/dags HTTP/1.1"), "{}", requests[1]);
+        assert!(requests.iter().all(|request| request.contains("authorization: Basic YWRtaW46c2VjcmV0")));
+    }
+
+    #[tokio::test]
     async fn refused_credentials_say_what_may_have_happened_without_the_password() {
         let (port, _) = serve([Script::json(401, r#"{"detail":"Invalid credentials"}"#)]).await;
         let failure = Client::new(port).sign_in("admin", &"s3cret".into()).await.unwrap_err();

@@ -249,6 +249,46 @@ fn what_cannot_be_is_refused_with_the_reason() {
 }
 
 #[test]
+fn another_kind_of_data_is_refused_with_what_to_do() {
+    let before = |stack, airflow: &str| crate::state::Record {
+        format: crate::state::FORMAT,
+        name: "airflow-cluster".to_owned(),
+        cluster: plan::ClusterPlan::Kind,
+        context: "kind-airflow-cluster".to_owned(),
+        namespace: "airflow-cluster".to_owned(),
+        port: 7070,
+        dags: "/project/dags".into(),
+        made_dags: false,
+        profile: "official".to_owned(),
+        stack,
+        airflow: airflow.parse().unwrap(),
+        bundle: None,
+        executor: Executor::Kubernetes,
+        values: Vec::new(),
+        set: Vec::new(),
+        left_out: Vec::new(),
+        images: Vec::new(),
+    };
+    let plan = plan("official", Executor::Kubernetes);
+    check(&plan, Some(&before(StackName::Official, "3.1.0"))).unwrap();
+    for (stack, airflow, what) in [
+        (StackName::Lite, "3.3.2", "the environment was made with the stack `lite`, not `official`"),
+        (StackName::Official, "2.11.2", "the environment was made with Airflow 2.11.2, not 3.3.2"),
+    ] {
+        let failure = check(&plan, Some(&before(stack, airflow))).unwrap_err();
+        assert_eq!(failure.message, what);
+        assert!(failure.hints[0].contains("`windtunnel reset data`"), "{:?}", failure.hints);
+    }
+}
+
+#[test]
+fn parts_that_are_switched_off_are_not_waited_for() {
+    let plan = plan("official", Executor::Kubernetes);
+    let values = merged([], &["triggerer.enabled=false,dagProcessor.enabled=true".to_owned()]);
+    assert_eq!(left_out((&plan).into(), None, &values), ["triggerer"]);
+}
+
+#[test]
 fn a_value_that_breaks_a_promise_is_named() {
     let plan = plan("official", Executor::Kubernetes);
     let file = json!({"createUserJob": {"useHelmHooks": true}, "fernetKey": "mine", "scheduler": {"replicas": 2}});

@@ -152,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn without_a_pod_only_the_success_is_waited_for() {
+        let (mut moments, now) = (Moments::of(Executor::Local), Instant::now());
+        assert_eq!(moments.next(), Some(Part::Success));
+        moments.heard(Some("running"), now);
+        assert_eq!(moments.reason(), "waiting for the task (running)");
+        moments.heard(Some("success"), now);
+        assert_eq!((moments.next(), moments.ran_elsewhere()), (None, false));
+        assert_eq!(Moments::of(Executor::Kubernetes).next(), Some(Part::Pod));
+    }
+
+    #[test]
     fn a_pod_that_went_before_airflow_was_asked_is_waited_for_no_more() {
         let (mut moments, now) = (Moments::default(), Instant::now());
         moments.saw(&worker(Phase::Gone), now);
