@@ -118,7 +118,10 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         },
         "workers": workers(shape),
     });
-    if shape.generation == Generation::Three {
+    if shape.generation == Generation::Two {
+        // The user's modules are beside the user's DAGs, one folder below the one that Airflow adds by itself.
+        values["env"] = json!([{"name": "PYTHONPATH", "value": BOTH_DAGS}]);
+    } else {
         values["dagProcessor"]["dagBundleConfigList"] =
             json!([bundle("dags-folder", DAGS), bundle("windtunnel", SMOKE)]);
     }

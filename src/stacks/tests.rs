@@ -100,6 +100,7 @@ fn airflow_2_reads_one_folder_that_has_both_in_it() {
     let values = values(&plan("official-2", Executor::Kubernetes));
     assert_eq!(*at(&values, "config.core.dags_folder"), json!("/opt/airflow/folders"));
     assert_eq!(at(&values, "volumeMounts")[0]["mountPath"], "/opt/airflow/folders/dags");
+    assert_eq!(at(&values, "env")[0], json!({"name": "PYTHONPATH", "value": "/opt/airflow/folders/dags"}));
     assert!(at(&values, "dagProcessor.dagBundleConfigList").is_null());
     assert!(at(&values, "config.api.auth_backends").as_str().unwrap().contains("basic_auth"));
 }
