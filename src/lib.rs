@@ -3,7 +3,7 @@
 //! # Map
 //!
 //! `commands` holds one public function for each word of the command line, `steps` one file for each line that `up` shows. `providers`,
-//! `stacks` and `images` say what differs between clusters, charts and sources of images; `cluster` is all that knows Kubernetes' interface,
+//! `stacks`, `charts` and `images` say what differs between clusters, charts and sources of both; `cluster` is all that knows Kubernetes' interface,
 //! `airflow` all that knows Airflow's; `tools` runs docker, kind and helm; `state` is what is remembered on this machine.
 //!
 //! # Invariants, enforced by `tests/it/invariants.rs`
@@ -17,6 +17,7 @@
 //! 6. Every child's exit status is looked at; every wait has a deadline and says what it waits for.
 
 pub mod airflow;
+pub mod charts;
 pub mod cli;
 pub mod cluster;
 pub mod commands;

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -16,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::Answer;
 use crate::error::{Failure, Kind, chain};
+use crate::profile::Generation;
 
 /// How long one request may take: more than Airflow's slowest page on a laptop that is busy starting it.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,7 +37,10 @@ const SLOW: &str = "no_answer_in_time";
 #[derive(Clone, Debug)]
 pub struct Client {
     port: u16,
-    token: Option<SecretString>,
+    generation: Generation,
+    left_out: Vec<String>,
+    /// The value of the header `Authorization`.
+    authorization: Option<SecretString>,
     deadline: Duration,
 }
 
@@ -42,13 +48,47 @@ impl Client {
     /// Whoever answers on this port of 127.0.0.1; nothing is sent yet.
     #[must_use]
     pub const fn new(port: u16) -> Self {
-        Self { port, token: None, deadline: DEADLINE }
+        Self { port, generation: Generation::Three, left_out: Vec::new(), authorization: None, deadline: DEADLINE }
     }
 
     /// The same web server with another deadline for each request.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
+    }
+
+    /// The same web server, spoken to as Airflow of this generation; without it, as Airflow 3.
+    #[must_use]
+    pub fn of(self, generation: Generation) -> Self {
+        Self { generation, ..self }
+    }
+
+    /// The same web server, of an Airflow without these parts, which nobody is to wait for.
+    #[must_use]
+    pub fn without(self, left_out: &[String]) -> Self {
+        Self { left_out: left_out.to_vec(), ..self }
+    }
+
+    /// The parts that this Airflow does not have.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Which Airflow it is spoken to as.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// A path of the REST interface.
+    #[must_use]
+    pub fn rest(&self, path: &str) -> String {
+        let root = match self.generation {
+            Generation::Two => "/api/v1",
+            Generation::Three => "/api/v2",
+        };
+        format!("{root}{path}")
     }
 
     /// `127.0.0.1:7070`, for messages.
@@ -58,7 +98,7 @@ impl Client {
     }
 
     /// The same web server, asked in the name of a user: `POST /auth/token`, which Airflow 3's simple and its FAB auth manager
-    /// both have.
+    /// both have. Airflow 2 has no tokens and is told the password with every request.
     ///
     /// # Errors
     /// Unhealthy with the code `credentials_refused` where Airflow does not take them; see also `Client::send`.
@@ -72,9 +112,18 @@ impl Client {
         struct Token {
             access_token: SecretString,
         }
+        if self.generation == Generation::Two {
+            let pair = format!("{user}:{}", password.expose_secret());
+            let signed_in =
+                Self { authorization: Some(format!("Basic {}", STANDARD.encode(pair)).into()), ..self.clone() };
+            // Whoever is refused is to know it now.
+            signed_in.get("/api/v1/pools?limit=1").await?.succeed()?;
+            return Ok(signed_in);
+        }
         let login = Login { username: user, password: password.expose_secret() };
         let token: Token = self.post("/auth/token", &login).await?.accept()?;
-        Ok(Self { token: Some(token.access_token), ..self.clone() })
+        let authorization = format!("Bearer {}", token.access_token.expose_secret());
+        Ok(Self { authorization: Some(authorization.into()), ..self.clone() })
     }
 
     /// Sends `GET`; again, a few times, where the web server is too busy to answer in time, as one on a laptop may be while a worker starts.
@@ -141,9 +190,9 @@ impl Client {
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(token) = &self.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| Failure::bug("Airflow's token is no header value"))?;
+        if let Some(authorization) = &self.authorization {
+            let mut value = HeaderValue::try_from(authorization.expose_secret())
+                .map_err(|_| Failure::bug("what signs in to Airflow is no header value"))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
@@ -227,6 +276,18 @@ mod tests {
         assert!(requests[0].starts_with("POST /auth/token HTTP/1.1"), "{}", requests[0]);
         assert!(requests[0].ends_with(r#"{"username":"admin","password":"secret"}"#), "{}", requests[0]);
         assert!(requests[1].contains("authorization: Bearer abc.def"), "{}", requests[1]);
+    }
+
+    #[tokio::test]
+    async fn airflow_2_is_told_the_password_with_every_request() {
+        let (port, requests) = serve([Script::json(200, "{}"), Script::json(200, "{}")]).await;
+        let client = Client::new(port).of(Generation::Two);
+        let client = client.sign_in("admin", &"secret".into()).await.unwrap();
+        client.get(&client.rest("/dags")).await.unwrap();
+        assert!(!format!("{client:?}").contains("YWRtaW46c2VjcmV0"));
+        let requests = requests.lock().unwrap();
+        assert!(requests[1].starts_with("GET /api/v1/dags HTTP/1.1"), "{}", requests[1]);
+        assert!(requests.iter().all(|request| request.contains("authorization: Basic YWRtaW46c2VjcmV0")));
     }
 
     #[tokio::test]

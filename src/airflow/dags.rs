@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Client, segment};
 use crate::error::Failure;
+use crate::profile::Generation;
 
 /// A DAG that Airflow has in its database.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -31,8 +32,13 @@ pub struct TaskInstance {
     pub state: Option<String>,
     /// How often it was tried; 0 before it is first queued.
     pub try_number: u32,
-    /// Which copy of a mapped task; -1 where the task is not mapped.
+    /// Which copy of a mapped task; -1 where the task is not mapped, and before Airflow 2.3.
+    #[serde(default = "not_mapped")]
     pub map_index: i64,
+}
+
+const fn not_mapped() -> i64 {
+    -1
 }
 
 /// A DAG file that could not be read.
@@ -54,7 +60,12 @@ pub struct ImportError {
 /// # Errors
 /// Unhealthy where Airflow does not answer or refuses.
 pub async fn dag(client: &Client, dag_id: &str) -> Result<Option<Dag>, Failure> {
-    found(client.get(&format!("/api/v2/dags/{}/details", segment(dag_id))).await?)
+    let path = client.rest(&format!("/dags/{}", segment(dag_id)));
+    // Airflow 2's web server remembers a DAG that was deleted, and fails at its details.
+    if client.generation() == Generation::Two && found::<Dag>(client.get(&path).await?)?.is_none() {
+        return Ok(None);
+    }
+    found(client.get(&format!("{path}/details")).await?)
 }
 
 /// At most 100 DAGs whose ids contain `part`, those without a file included.
@@ -66,8 +77,15 @@ pub async fn dags(client: &Client, part: &str) -> Result<Vec<Dag>, Failure> {
     struct Page {
         dags: Vec<Dag>,
     }
-    let path = format!("/api/v2/dags?limit=100&order_by=dag_id&exclude_stale=false&dag_id_pattern={}", segment(part));
-    Ok(client.get(&path).await?.accept::<Page>()?.dags)
+    let path = match client.generation() {
+        Generation::Two => "/dags?limit=100&only_active=false".to_owned(),
+        Generation::Three => {
+            format!("/dags?limit=100&order_by=dag_id&exclude_stale=false&dag_id_pattern={}", segment(part))
+        }
+    };
+    let mut dags = client.get(&client.rest(&path)).await?.accept::<Page>()?.dags;
+    dags.retain(|dag| dag.dag_id.contains(part));
+    Ok(dags)
 }
 
 /// Triggers a run of this id, now.
@@ -75,8 +93,12 @@ pub async fn dags(client: &Client, part: &str) -> Result<Vec<Dag>, Failure> {
 /// # Errors
 /// As [`dag`].
 pub async fn trigger(client: &Client, dag_id: &str, run_id: &str) -> Result<DagRun, Failure> {
-    let path = format!("/api/v2/dags/{}/dagRuns", segment(dag_id));
-    client.post(&path, &serde_json::json!({ "dag_run_id": run_id, "logical_date": null })).await?.accept()
+    let path = client.rest(&format!("/dags/{}/dagRuns", segment(dag_id)));
+    let run = match client.generation() {
+        Generation::Two => serde_json::json!({ "dag_run_id": run_id }),
+        Generation::Three => serde_json::json!({ "dag_run_id": run_id, "logical_date": null }),
+    };
+    client.post(&path, &run).await?.accept()
 }
 
 /// One run; `None` where there is none.
@@ -84,7 +106,7 @@ pub async fn trigger(client: &Client, dag_id: &str, run_id: &str) -> Result<DagR
 /// # Errors
 /// As [`dag`].
 pub async fn run(client: &Client, dag_id: &str, run_id: &str) -> Result<Option<DagRun>, Failure> {
-    found(client.get(&run_path(dag_id, run_id)).await?)
+    found(client.get(&run_path(client, dag_id, run_id)).await?)
 }
 
 /// At most `limit` runs of a DAG, the newest first.
@@ -96,7 +118,11 @@ pub async fn newest_runs(client: &Client, dag_id: &str, limit: u32) -> Result<Ve
     struct Page {
         dag_runs: Vec<DagRun>,
     }
-    let path = format!("/api/v2/dags/{}/dagRuns?limit={limit}&order_by=-run_after", segment(dag_id));
+    let order = match client.generation() {
+        Generation::Two => "-execution_date",
+        Generation::Three => "-run_after",
+    };
+    let path = client.rest(&format!("/dags/{}/dagRuns?limit={limit}&order_by={order}", segment(dag_id)));
     Ok(client.get(&path).await?.accept::<Page>()?.dag_runs)
 }
 
@@ -109,7 +135,7 @@ pub async fn fail_run(client: &Client, dag_id: &str, run_id: &str) -> Result<(),
     struct Patch {
         state: &'static str,
     }
-    client.patch(&run_path(dag_id, run_id), &Patch { state: "failed" }).await?.succeed()
+    client.patch(&run_path(client, dag_id, run_id), &Patch { state: "failed" }).await?.succeed()
 }
 
 /// The task instances of a run, at most 100.
@@ -121,7 +147,7 @@ pub async fn task_instances(client: &Client, dag_id: &str, run_id: &str) -> Resu
     struct Page {
         task_instances: Vec<TaskInstance>,
     }
-    let path = format!("{}/taskInstances?limit=100", run_path(dag_id, run_id));
+    let path = format!("{}/taskInstances?limit=100", run_path(client, dag_id, run_id));
     Ok(client.get(&path).await?.accept::<Page>()?.task_instances)
 }
 
@@ -136,7 +162,7 @@ pub async fn task_instance(
     task_id: &str,
     map_index: Option<u32>,
 ) -> Result<Option<TaskInstance>, Failure> {
-    let mut path = format!("{}/taskInstances/{}", run_path(dag_id, run_id), segment(task_id));
+    let mut path = format!("{}/taskInstances/{}", run_path(client, dag_id, run_id), segment(task_id));
     if let Some(index) = map_index {
         path = format!("{path}/{index}");
     }
@@ -152,8 +178,13 @@ pub async fn import_errors(client: &Client, bundle: &str) -> Result<Vec<ImportEr
     struct Page {
         import_errors: Vec<ImportError>,
     }
-    let mut errors = client.get("/api/v2/importErrors?limit=100&order_by=-id").await?.accept::<Page>()?.import_errors;
-    errors.retain(|error| error.bundle_name.as_deref() == Some(bundle));
+    let path = match client.generation() {
+        Generation::Two => "/importErrors?limit=100&order_by=-import_error_id",
+        Generation::Three => "/importErrors?limit=100&order_by=-id",
+    };
+    let mut errors = client.get(&client.rest(path)).await?.accept::<Page>()?.import_errors;
+    // Airflow 2 has no bundles.
+    errors.retain(|error| client.generation() == Generation::Two || error.bundle_name.as_deref() == Some(bundle));
     Ok(errors)
 }
 
@@ -171,7 +202,7 @@ pub enum Deleted {
 /// # Errors
 /// As [`dag`].
 pub async fn delete(client: &Client, dag_id: &str) -> Result<Deleted, Failure> {
-    let answer = client.delete(&format!("/api/v2/dags/{}", segment(dag_id))).await?;
+    let answer = client.delete(&client.rest(&format!("/dags/{}", segment(dag_id)))).await?;
     match answer.status {
         404 => Ok(Deleted::Yes),
         409 => Ok(Deleted::Busy),
@@ -179,8 +210,8 @@ pub async fn delete(client: &Client, dag_id: &str) -> Result<Deleted, Failure> {
     }
 }
 
-pub(super) fn run_path(dag_id: &str, run_id: &str) -> String {
-    format!("/api/v2/dags/{}/dagRuns/{}", segment(dag_id), segment(run_id))
+pub(super) fn run_path(client: &Client, dag_id: &str, run_id: &str) -> String {
+    client.rest(&format!("/dags/{}/dagRuns/{}", segment(dag_id), segment(run_id)))
 }
 
 fn found<T: DeserializeOwned>(answer: Answer) -> Result<Option<T>, Failure> {

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Client};
 use crate::error::{Failure, Kind};
+use crate::profile::Generation;
 
-/// What Airflow says of its parts at `/api/v2/monitor/health`.
+/// What Airflow says of its parts at `/api/v2/monitor/health`, Airflow 2 at `/health`.
 ///
 /// The status of that answer is 200 whatever the parts do, as
 /// `airflow-core/src/airflow/api_fastapi/core_api/routes/public/monitor.py` has it: only the document tells.
@@ -16,17 +17,25 @@ pub struct Health {
     pub metadatabase: Part,
     /// The scheduler, which holds the executor.
     pub scheduler: Part,
-    /// The process that reads DAG files.
+    /// The process that reads DAG files; Airflow 2 has it in the scheduler.
+    #[serde(default)]
     pub dag_processor: Part,
     /// The process that deferred tasks wait in.
+    #[serde(default)]
     pub triggerer: Part,
+    /// Which Airflow said so.
+    #[serde(skip)]
+    pub generation: Generation,
+    /// The parts that it is not to have: the document goes on telling of one that has run once.
+    #[serde(skip)]
+    pub left_out: Vec<String>,
 }
 
 /// One part of Airflow.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Part {
     /// How it is.
-    #[serde(rename = "status")]
+    #[serde(default, rename = "status")]
     pub state: State,
     /// When it was last heard of.
     #[serde(
@@ -64,15 +73,21 @@ impl<'de> Deserialize<'de> for State {
 }
 
 impl Health {
-    /// Every part with its name as people say it, in the order of what needs what.
+    /// Every part with its name as people say it, in the order of what needs what. Of Airflow 2, those that have ever run: not every
+    /// version has a triggerer or tells of it, and a DAG processor of its own is for those who ask for one.
     #[must_use]
-    pub const fn parts(&self) -> [(&'static str, &Part); 4] {
-        [
+    pub fn parts(&self) -> Vec<(&'static str, &Part)> {
+        let mut parts = vec![
             ("metadatabase", &self.metadatabase),
             ("scheduler", &self.scheduler),
             ("dag processor", &self.dag_processor),
             ("triggerer", &self.triggerer),
-        ]
+        ];
+        if self.generation == Generation::Two {
+            parts.retain(|(name, part)| ["metadatabase", "scheduler"].contains(name) || part.state != State::Absent);
+        }
+        parts.retain(|(name, _)| !self.left_out.iter().any(|left_out| left_out == name));
+        parts
     }
 
     /// The names of the parts that are not healthy; empty where all is well.
@@ -109,11 +124,16 @@ impl std::fmt::Display for Part {
 /// Foreign where something answers that is not Airflow 3, which time will not cure; unhealthy where nobody answers or the
 /// server says 5xx, which it may.
 pub async fn look(client: &Client) -> Result<Health, Failure> {
-    let answer = client.get("/api/v2/monitor/health").await?;
+    let path = match client.generation() {
+        Generation::Two => "/health",
+        Generation::Three => "/api/v2/monitor/health",
+    };
+    let answer = client.get(path).await?;
     if answer.status >= 500 {
         answer.succeed()?;
     }
-    answer.read().map_err(|_| stranger(client, &answer))
+    let health: Health = answer.read().map_err(|_| stranger(client, &answer))?;
+    Ok(Health { generation: client.generation(), left_out: client.left_out().to_vec(), ..health })
 }
 
 /// Which Airflow answers.
@@ -128,7 +148,7 @@ pub struct Version {
 /// # Errors
 /// As [`look`].
 pub async fn version(client: &Client) -> Result<Version, Failure> {
-    let answer = client.get("/api/v2/version").await?;
+    let answer = client.get(&client.rest("/version")).await?;
     if answer.status >= 500 {
         answer.succeed()?;
     }

@@ -11,12 +11,13 @@ pub(super) struct TaskLog {
     content: Content,
 }
 
-/// Events, or bare lines where Airflow could not parse the file as events.
+/// Events, or bare lines where Airflow could not parse the file as events; of Airflow 2, Python's word for a list of host and text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Content {
     Events(Vec<Event>),
     Lines(Vec<String>),
+    Text(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,12 +55,20 @@ const KNOWN: [&str; 11] =
 impl Display for TaskLog {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         match &self.content {
+            Content::Text(text) => writeln!(formatter, "{}", text_of_airflow_2(text)),
             Content::Lines(lines) => lines.iter().try_for_each(|line| writeln!(formatter, "{}", line.trim_end())),
             Content::Events(events) => {
                 events.iter().filter(|event| !event.is_fold()).try_for_each(|event| write!(formatter, "{event}"))
             }
         }
     }
+}
+
+/// Airflow 2 answers with `str` of a list: `[('host', 'one\\ntwo')]` (`airflow/api_connexion/endpoints/log_endpoint.py`).
+fn text_of_airflow_2(text: &str) -> String {
+    let inner = text.strip_prefix("[('").and_then(|text| text.split_once("', ")).map_or(text, |(_, text)| text);
+    let inner = inner.strip_suffix(")]").map_or(inner, |inner| inner.trim_matches(['"', '\'']));
+    inner.replace("\\n", "\n").replace("\\t", "\t").replace("\\'", "'")
 }
 
 impl Event {
@@ -124,6 +133,13 @@ mod tests {
         {"timestamp":"2026-11-22T21:59:25.034145Z","event":"Task failed with exception","level":"error","dag_id":"failing","error_detail":[{"exc_type":"ValueError","exc_value":"no such thing","exc_notes":[],"syntax_error":null,"is_cause":false,"frames":[{"filename":"/opt/airflow/dags/failing.py","lineno":9,"name":"boom"}],"is_group":false,"exceptions":[]}]},
         {"timestamp":"2026-11-22T21:59:25.036169Z","event":"out","level":"info","logger":"task.stdout"}
     ],"continuation_token":null}"#;
+
+    #[test]
+    fn the_log_of_airflow_2_is_its_text() {
+        let document = r#"{"content":"[('vm', \"*** Found\\nIt's one\\ntwo\")]","continuation_token":"x"}"#;
+        let log: TaskLog = serde_json::from_str(document).unwrap();
+        assert_eq!(log.to_string(), "*** Found\nIt's one\ntwo\n");
+    }
 
     #[test]
     fn events_become_lines_with_time_level_message_and_the_traceback() {

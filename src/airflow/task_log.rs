@@ -73,7 +73,7 @@ pub async fn read_try(
 ) -> Result<String, Failure> {
     let path = format!(
         "{}/taskInstances/{}/logs/{try_number}?map_index={map_index}&full_content=true",
-        run_path(dag, run),
+        run_path(client, dag, run),
         segment(task)
     );
     Ok(client.get(&path).await?.accept::<TaskLog>()?.to_string())

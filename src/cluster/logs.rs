@@ -200,6 +200,7 @@ async fn labels(cluster: &Cluster, expected: Expected<'_>, workload: &Workload) 
             let found = Api::<Deployment>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)
         }
+        WorkloadKind::Job => return Ok(format!("batch.kubernetes.io/job-name={name}")),
         WorkloadKind::StatefulSet => {
             let found = Api::<StatefulSet>::namespaced(client, expected.namespace).get_opt(name).await;
             found.during(Kind::Cluster, doing())?.map(|found| found.spec.selector)

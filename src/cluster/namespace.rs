@@ -89,11 +89,11 @@ impl Cluster {
             .during(Kind::Cluster, format!("cannot make the namespace `{name}`"))
     }
 
-    /// What is in a namespace, told apart by whose it is: that of the environment and its release, and all else.
+    /// What is in a namespace, told apart by whose it is: that of the environment and its Helm releases, and all else.
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn holdings(&self, namespace: &str, environment: &str) -> Result<Holdings, Failure> {
+    pub async fn holdings(&self, namespace: &str, environment: &str, releases: &[String]) -> Result<Holdings, Failure> {
         let objects = self
             .objects_in(namespace)
             .await
@@ -101,14 +101,14 @@ impl Cluster {
         // What has an owner goes with it; so do the Endpoints of a Service, which have its name instead.
         let services: Vec<String> = objects
             .iter()
-            .filter(|(kind, metadata)| kind == "Service" && belongs_to(metadata, environment))
+            .filter(|(kind, metadata)| kind == "Service" && belongs_to(metadata, environment, releases))
             .filter_map(|(_, metadata)| metadata.name.clone())
             .collect();
         let mut holdings = Holdings::default();
         for (kind, metadata) in objects {
             let name = metadata.name.clone().unwrap_or_default();
             let text = named(&kind, &name);
-            if belongs_to(&metadata, environment) {
+            if belongs_to(&metadata, environment, releases) {
                 holdings.ours.push(text);
             } else if !(metadata.owner_references.is_some() || kind == "Endpoints" && services.contains(&name)) {
                 holdings.others.push(text);
@@ -151,14 +151,14 @@ fn named(kind: &str, name: &str) -> String {
     format!("{}/{name}", kind.to_lowercase())
 }
 
-/// Whether an object is the environment's: it has its label, or Helm made it for the release of that name.
-fn belongs_to(metadata: &ObjectMeta, environment: &str) -> bool {
+/// Whether an object is the environment's: it has its label, or Helm made it for one of its releases.
+fn belongs_to(metadata: &ObjectMeta, environment: &str, releases: &[String]) -> bool {
     let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
     let annotations = metadata.annotations.as_ref();
     let release = annotations.and_then(|annotations| annotations.get("meta.helm.sh/release-name"));
     label(ENVIRONMENT_LABEL) == Some(environment)
-        || (label("owner"), label("name")) == (Some("helm"), Some(environment))
-        || release.is_some_and(|release| release == environment)
+        || label("owner") == Some("helm") && releases.iter().any(|release| label("name") == Some(release))
+        || release.is_some_and(|release| releases.contains(release))
 }
 
 fn belongs_to_every_namespace(kind: &str, name: &str) -> bool {
@@ -174,15 +174,16 @@ mod tests {
 
     #[test]
     fn an_object_is_ours_by_label_or_by_helms_own_marks() {
+        let demo = ["demo".to_owned()];
         let of = |text: &str| serde_json::from_str::<ObjectMeta>(text).unwrap();
         for ours in [
             r#"{"labels":{"windtunnel.dev/environment":"demo"}}"#,
             r#"{"labels":{"owner":"helm","name":"demo"}}"#,
             r#"{"annotations":{"meta.helm.sh/release-name":"demo"}}"#,
         ] {
-            assert!(belongs_to(&of(ours), "demo") && !belongs_to(&of(ours), "other"), "{ours}");
+            assert!(belongs_to(&of(ours), "demo", &demo) && !belongs_to(&of(ours), "other", &[]), "{ours}");
         }
-        assert!(!belongs_to(&of(r#"{"labels":{"name":"demo"}}"#), "demo"));
+        assert!(!belongs_to(&of(r#"{"labels":{"name":"demo"}}"#), "demo", &demo));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DeleteParams, ListParams};
 
@@ -59,7 +60,8 @@ impl Cluster {
     /// # Errors
     /// The API server does not answer.
     pub async fn has_workloads(&self, namespace: &str, workloads: &[Workload]) -> Result<bool, Failure> {
-        let exists = workloads.iter().map(|workload| async move {
+        let needed = workloads.iter().filter(|workload| !workload.optional);
+        let exists = needed.map(|workload| async move {
             let doing = || format!("cannot look at {}", workload.name);
             match workload.kind {
                 WorkloadKind::Deployment => {
@@ -69,6 +71,8 @@ impl Cluster {
                         .during(Kind::Cluster, doing())
                         .map(|found| found.is_some())
                 }
+                // One that is complete may be removed at any time.
+                WorkloadKind::Job => Ok(true),
                 WorkloadKind::StatefulSet => {
                     let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
                     api.get_metadata_opt(&workload.name)
@@ -79,6 +83,21 @@ impl Cluster {
             }
         });
         Ok(try_join_all(exists).await?.into_iter().all(|exists| exists))
+    }
+
+    /// Deletes those of the Jobs that are there, with their pods: Kubernetes lets nobody change what a Job runs.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn delete_jobs(&self, namespace: &str, names: &[String]) -> Result<(), Failure> {
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        for name in names {
+            match jobs.delete(name, &DeleteParams::background()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                deleted => drop(deleted.during(Kind::Cluster, format!("cannot delete the Job `{name}`"))?),
+            }
+        }
+        Ok(())
     }
 
     /// Forgets a revision that Helm was stopped in, so that it can be installed again over what it made already.

@@ -1,4 +1,6 @@
-//! The one Secret that holds an environment's keys and passwords in the cluster.
+//! The Secrets that hold an environment's keys and passwords in the cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
@@ -22,20 +24,31 @@ impl Cluster {
         Ok(Credentials::from_entries(|key| String::from_utf8(data.get(key)?.0.clone()).ok()))
     }
 
-    /// Writes the credentials into the cluster.
+    /// The keys of a Secret; none where there is no such Secret.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn secret_keys(&self, namespace: &str, secret: &str) -> Result<BTreeSet<String>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found =
+            secrets.get_opt(secret).await.during(Kind::Cluster, format!("cannot read the Secret `{secret}`"))?;
+        Ok(found.and_then(|secret| secret.data).into_iter().flat_map(BTreeMap::into_keys).collect())
+    }
+
+    /// Writes a Secret into the cluster.
     ///
     /// # Errors
     /// The API server refuses.
-    pub async fn put_credentials(
+    pub async fn put_secret(
         &self,
         namespace: &str,
         secret: &str,
         environment: &str,
-        credentials: &Credentials,
+        entries: &[(&'static str, String)],
     ) -> Result<(), Failure> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let entries: Map<String, Value> =
-            credentials.entries().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+            entries.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
         let object = json!({
             "apiVersion": "v1",
             "kind": "Secret",

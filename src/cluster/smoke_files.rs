@@ -39,9 +39,9 @@ impl Cluster {
         config_maps.patch(name, &apply, &Patch::Apply(&object)).await.during(Kind::Cluster, doing())?;
         // A kubelet brings a pod's volumes up to date when the pod changes, if only in an annotation.
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let selector = format!("{ENVIRONMENT_LABEL}={environment},app.kubernetes.io/component=airflow");
         let touch = json!({"metadata": {"annotations": {"windtunnel.dev/files": Timestamp::now().to_string()}}});
-        for pod in pods.list_metadata(&ListParams::default().labels(&selector)).await.during(Kind::Cluster, doing())? {
+        let listed = pods.list(&ListParams::default()).await.during(Kind::Cluster, doing())?;
+        for pod in listed.items.into_iter().filter(|pod| mounts(pod, name)) {
             let Some(pod) = pod.metadata.name else { continue };
             match pods.patch_metadata(&pod, &PatchParams::default(), &Patch::Merge(&touch)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -50,4 +50,9 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+fn mounts(pod: &Pod, config_map: &str) -> bool {
+    let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
+    volumes.iter().filter_map(|volume| volume.config_map.as_ref()).any(|source| source.name == config_map)
 }

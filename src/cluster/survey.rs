@@ -149,7 +149,9 @@ fn nodes(observed: &Observed) -> Vec<NodeState> {
 }
 
 fn workloads(view: &View<'_>) -> Vec<WorkloadState> {
-    let states = view.expected.workloads.iter().map(|workload| {
+    // What the user's values leave out, or a Job that is done, is not missing.
+    let expected = view.expected.workloads.iter().filter(|workload| !workload.optional || view.is_there(workload));
+    let states = expected.map(|workload| {
         let count = count(view, workload);
         let state = match (view.is_there(workload), count.ready(), count.wanted) {
             (false, ..) => "missing",

@@ -34,6 +34,9 @@ pub struct Workload {
     pub kind: WorkloadKind,
     /// The object's name.
     pub name: String,
+    /// It need not be there: the user's values may leave it out. What is there must be ready all the same.
+    #[serde(skip)]
+    pub optional: bool,
 }
 
 /// What controls the pods of a workload.
@@ -43,17 +46,30 @@ pub enum WorkloadKind {
     Deployment,
     /// A `StatefulSet`.
     StatefulSet,
+    /// A Job, known by its pods alone: complete when none of them is at work, for it may have been removed since.
+    Job,
 }
 
 impl Workload {
     /// The Deployment of this name.
     pub fn deployment(name: impl Into<String>) -> Self {
-        Self { kind: WorkloadKind::Deployment, name: name.into() }
+        Self { kind: WorkloadKind::Deployment, name: name.into(), optional: false }
     }
 
     /// The `StatefulSet` of this name.
     pub fn stateful_set(name: impl Into<String>) -> Self {
-        Self { kind: WorkloadKind::StatefulSet, name: name.into() }
+        Self { kind: WorkloadKind::StatefulSet, name: name.into(), optional: false }
+    }
+
+    /// The Job of this name.
+    pub fn job(name: impl Into<String>) -> Self {
+        Self { kind: WorkloadKind::Job, name: name.into(), optional: true }
+    }
+
+    /// The same, where it need not be there.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
     }
 }
 
@@ -62,6 +78,7 @@ impl fmt::Display for Workload {
         let kind = match self.kind {
             WorkloadKind::Deployment => "deployment",
             WorkloadKind::StatefulSet => "stateful set",
+            WorkloadKind::Job => "job",
         };
         write!(formatter, "{kind} `{}`", self.name)
     }

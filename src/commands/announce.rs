@@ -10,20 +10,20 @@ use crate::ui::event::Event;
 
 /// What `up` would do, and with what.
 pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
-    let crate::plan::Plan { name, namespace, port, dags, profile, .. } = context.plan;
+    let crate::plan::Plan { name, namespace, port, dags, profile, executor, .. } = context.plan;
     let cluster = match ready.provider.found() {
         Some(Found::Absent) => "create",
         Some(Found::Stopped(_)) => "start",
         Some(Found::Running(_)) | None => "use as it is",
     };
     let provider = context.plan.cluster.provider().name();
-    let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
+    let images = ready.images.all();
     if context.ui.is_json() {
         context.ui.event(&Event::Result {
             result: json!({
                 "name": name, "provider": provider, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
                 "dags": dags, "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
-                "images": images.map(|image| json!({"role": image.role.name(), "reference": image.reference})),
+                "images": images.iter().map(|image| json!({"role": image.role.name(), "reference": image.reference})).collect::<Vec<_>>(),
             }),
         });
         return;
@@ -36,12 +36,17 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
     let mut lines = vec![
         format!("{:14} {cluster}: {}", format!("{provider} cluster"), context.plan.context()),
         format!("namespace      {namespace}"),
-        format!("release        {name}: {} (Airflow {}, KubernetesExecutor)", profile.stack, profile.airflow.version),
+        format!(
+            "release        {name}: {} (Airflow {}, {})",
+            profile.stack,
+            profile.airflow.version,
+            executor.airflow_name()
+        ),
         format!("web interface  {}", context.plan.url()),
         format!("DAGs           {}", dags_words(context)),
         format!("images         from {source}"),
     ];
-    lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
+    lines.extend(images.iter().map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
     lines.push("\nNothing was changed.".to_owned());
     context.ui.data(&(lines.join("\n") + "\n"));
 }

@@ -5,6 +5,7 @@ use crate::cli::LogsArgs;
 use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs};
 use crate::error::{During, Failure, Kind};
+use crate::profile::Generation;
 use crate::stacks;
 use crate::state::{Record, USER};
 use crate::surroundings::Surroundings;
@@ -19,7 +20,10 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     let record = Record::require(&paths, name)?;
     if let Some(task) = &arguments.task {
         let credentials = super::credentials::read(&paths, name)?;
-        let client = Client::new(record.port).sign_in(USER, &credentials.admin_password).await?;
+        let client = Client::new(record.port)
+            .of(Generation::of(&record.airflow))
+            .sign_in(USER, &credentials.admin_password)
+            .await?;
         ui.data(&task_log(&client, task).await?);
         return Ok(());
     }
@@ -31,7 +35,7 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
         text.lines().skip(skipped).for_each(|line| ui.data(&format!("{line}\n")));
         return Ok(());
     }
-    let component = stacks::component(&record.name, &arguments.component)?;
+    let component = stacks::component((&record).into(), &arguments.component)?;
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let wanted = logs::Wanted {
         workload: &component.workload,
@@ -39,7 +43,7 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
         tail: arguments.tail,
         follow: arguments.follow,
     };
-    let workloads = stacks::workloads(&record.name);
+    let workloads = stacks::workloads((&record).into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     logs::stream(&cluster, expected, wanted, |line| ui.data(&format!("{line}\n"))).await
 }

@@ -4,6 +4,7 @@ use super::credentials;
 use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::error::Failure;
+use crate::profile::Generation;
 use crate::state::Record;
 use crate::steps::smoke::{self, Inputs, Place};
 use crate::surroundings::Surroundings;
@@ -23,6 +24,8 @@ pub async fn smoke(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(
     let folder = paths.smoke_dags();
     let inputs = Inputs {
         port: record.port,
+        generation: Generation::of(&record.airflow),
+        executor: record.executor,
         credentials: &credentials,
         place: Place::of(record.cluster.provider(), &folder, &record.name, &record.namespace),
         cluster: &cluster,

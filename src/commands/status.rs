@@ -13,6 +13,7 @@ use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
 use crate::plan;
 use crate::plan::ClusterPlan;
+use crate::profile::Generation;
 use crate::providers::{kind, minikube};
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
@@ -108,7 +109,14 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready) {
         // Without ready pods the forward would hold the question until there are some.
-        match airflow::health::look(&airflow::Client::new(record.port).with_deadline(HEALTH_PATIENCE)).await {
+        match airflow::health::look(
+            &airflow::Client::new(record.port)
+                .of(Generation::of(&record.airflow))
+                .without(&record.left_out)
+                .with_deadline(HEALTH_PATIENCE),
+        )
+        .await
+        {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);
@@ -133,7 +141,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
 
 async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
-    let workloads = stacks::workloads(&record.name);
+    let workloads = stacks::workloads(record.into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     let (revision, survey) =
         tokio::join!(cluster.release(&record.namespace, &record.name), survey::take(&cluster, expected));
@@ -158,7 +166,7 @@ fn render(status: &Status) -> String {
     });
     if let Some(health) = &status.health {
         let complaints = health.complaints();
-        let parts = health.parts().map(|(name, _)| name).join(", ");
+        let parts = health.parts().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
         let health = if complaints.is_empty() { format!("{parts} healthy") } else { complaints.join("; ") };
         lines.push(format!("{:12} {health}", "health"));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::announce;
+use crate::airflow::Client;
 use crate::cli::UpArgs;
 use crate::error::{During, Failure, Kind};
 use crate::plan::{self, Plan, Provider};
@@ -26,6 +27,7 @@ const WEB_PATIENCE: Duration = Duration::from_mins(3);
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let plan = resolve(arguments, name, surroundings)?;
+    let left_out = look_at_values(&plan, ui)?;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
     if arguments.dry_run {
@@ -51,11 +53,21 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         plan: &plan,
         airflow_image: &ready.images.airflow.reference,
         database_image: &ready.images.database.reference,
+        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
         user: surroundings.user,
         dags: has_mounts(&plan).then_some(providers::DAGS),
         smoke: (plan.cluster.provider() == Provider::Kind).then_some(providers::SMOKE),
     });
-    let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
+    let charts = match steps::install::provide_charts(context, &ready, &release).await {
+        Ok(charts) => charts,
+        Err(failure) => {
+            if is_new {
+                paths.remove()?;
+            }
+            return Err(failure);
+        }
+    };
+    let record = record(&plan, &ready, left_out, Record::load(&paths)?.as_ref());
     record.save(&paths)?;
 
     let (node_runs, node) = oneshot::channel();
@@ -67,14 +79,17 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     let cluster = cluster?;
     images?;
     let credentials = steps::create_namespace::ensure(context, &cluster).await?;
-    steps::install::ensure(context, &ready, &cluster, &release).await?;
+    steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
     steps::wait_for_pods::ensure(context, &cluster, &release).await?;
     steps::forward::ensure(context, &record, &release).await?;
-    steps::check_web::check(plan.port, plan.timeout.min(WEB_PATIENCE), ui).await?;
+    let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
+    steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;
     if arguments.smoke {
         let folder = paths.smoke_dags();
         let inputs = steps::smoke::Inputs {
             port: plan.port,
+            generation: plan.profile.airflow.generation(),
+            executor: plan.executor,
             credentials: &credentials,
             place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
             cluster: &cluster,
@@ -93,7 +108,30 @@ fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Resul
     let before = Record::load(&surroundings.paths.environment(name))?;
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
-    plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)
+    let plan =
+        plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)?;
+    stacks::check(&plan, before.as_ref())?;
+    Ok(plan)
+}
+
+/// Warns of what the user's own values break, and tells which parts of Airflow they leave out.
+fn look_at_values(plan: &Plan, ui: &Ui) -> Result<Vec<String>, Failure> {
+    let mut files = vec![plan.profile.values.clone()];
+    for path in &plan.values {
+        let text = std::fs::read_to_string(path)
+            .during(Kind::Usage, format!("cannot read the values file {}", path.display()))?;
+        // A file of nothing but comments is no map, and says nothing.
+        let values: Option<_> = serde_yaml::from_str(&text)
+            .during(Kind::Usage, format!("the values file {} is not valid", path.display()))?;
+        files.extend(values);
+    }
+    let values = stacks::merged(files, &plan.set);
+    let under = plan.profile.chart.as_ref().and_then(|chart| chart.values_under.as_deref());
+    stacks::check_values(plan, under, &values)?;
+    for warning in stacks::warnings(plan.into(), under, &values) {
+        ui.warn(&warning);
+    }
+    Ok(stacks::left_out(plan.into(), under, &values))
 }
 
 /// Whether the nodes see folders of this machine: those of a cluster that exists do not.
@@ -111,8 +149,7 @@ fn read_profile(origin: &str) -> Result<Profile, Failure> {
     profile::parse(&text, origin)
 }
 
-fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record {
-    let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
+fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
     Record {
         format: FORMAT,
         name: plan.name.clone(),
@@ -125,12 +162,15 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
         made_dags: has_mounts(plan)
             && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
         profile: plan.profile_origin.clone(),
+        stack: plan.profile.stack,
+        airflow: plan.profile.airflow.version.clone(),
         bundle: plan.bundle.clone(),
         executor: plan.executor,
         values: plan.values.clone(),
         set: plan.set.clone(),
-        images: images
+        left_out,
+        images: (ready.images.all().into_iter())
             .map(|image| RecordedImage { role: image.role.name().to_owned(), reference: image.reference.clone() })
-            .to_vec(),
+            .collect(),
     }
 }

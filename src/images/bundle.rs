@@ -60,10 +60,14 @@ pub struct Entry {
 pub enum Role {
     /// Airflow's image.
     Airflow,
+    /// The archive of a chart.
+    Chart,
     /// PostgreSQL's image.
     Database,
     /// The node image, for kind and for minikube.
     Node,
+    /// Redis' image.
+    Redis,
     /// A program: kind, helm, and minikube if it was asked for.
     Tool,
 }
@@ -74,8 +78,10 @@ impl Role {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Airflow => "airflow",
+            Self::Chart => "chart",
             Self::Database => "database",
             Self::Node => "node",
+            Self::Redis => "redis",
             Self::Tool => "tool",
         }
     }
@@ -113,7 +119,9 @@ impl Bundle {
     /// # Errors
     /// Image, naming the file.
     pub fn check_platform(&self, platform: &str) -> Result<(), Failure> {
-        match self.manifest.entries.iter().find(|entry| entry.platform != platform) {
+        // A chart is text.
+        let mut entries = self.manifest.entries.iter().filter(|entry| entry.role != Role::Chart);
+        match entries.find(|entry| entry.platform != platform) {
             None => Ok(()),
             Some(entry) => Err(Failure::new(
                 Kind::Image,
@@ -132,6 +140,13 @@ impl Bundle {
             Failure::new(Kind::Image, format!("the bundle {} has no {} image", self.folder.display(), role.name()))
                 .hint("make it anew: `scripts/images/build.sh --bundle FOLDER`")
         })
+    }
+
+    /// Where the chart with this digest is, if the bundle carries it.
+    #[must_use]
+    pub fn chart(&self, sha256: &str) -> Option<PathBuf> {
+        let mut charts = self.manifest.entries.iter().filter(|entry| entry.role == Role::Chart);
+        charts.find(|entry| entry.sha256.eq_ignore_ascii_case(sha256)).map(|entry| self.path_of(entry))
     }
 
     /// Where a tool of the bundle is, if it carries it.

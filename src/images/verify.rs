@@ -87,6 +87,14 @@ pub fn hexadecimal(digest: &[u8]) -> String {
     })
 }
 
+/// A file's SHA-256, in hexadecimal digits.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn digest_of(path: &Path) -> std::io::Result<String> {
+    digest(File::open(path)?)
+}
+
 fn digest(mut file: File) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

@@ -225,7 +225,10 @@ mod tests {
             made_dags: false,
             dags_claim: None,
             profile: "lite".to_owned(),
+            stack: profile::StackName::Lite,
+            airflow: semver::Version::new(3, 3, 2),
             bundle: Some("/bundle".into()),
+            left_out: Vec::new(),
             images: Vec::new(),
         }
     }

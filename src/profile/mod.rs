@@ -1,15 +1,25 @@
 //! The profile document: a stack, versions, images and values, as YAML. Pure: text in, a checked document or an error with its line out.
 
+mod chart;
+mod nearest;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+pub use chart::{Chart, Place};
+pub use nearest::nearest;
 
 /// The profile used when none is named.
 pub const DEFAULT: &str = "lite";
 
 /// The profiles that come with the binary: name and text.
-pub const SHIPPED: [(&str, &str); 1] = [("lite", include_str!("../../profiles/lite.yaml"))];
+pub const SHIPPED: [(&str, &str); 4] = [
+    ("lite", include_str!("../../profiles/lite.yaml")),
+    ("official", include_str!("../../profiles/official.yaml")),
+    ("official-2", include_str!("../../profiles/official-2.yaml")),
+    ("community", include_str!("../../profiles/community.yaml")),
+];
 
 /// A profile: which chart, which versions, which images, which values.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -24,23 +34,33 @@ pub struct Profile {
     pub airflow: Airflow,
     /// Where the images come from when there is no bundle.
     pub images: Images,
+    /// The chart, for every stack but `lite`, whose chart is in the binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<Chart>,
     /// Values for the chart, over windtunnel's own.
     #[serde(default)]
     pub values: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A chart that windtunnel knows how to install and judge.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackName {
     /// windtunnel's own small chart: one pod for Airflow, one for PostgreSQL, workers as pods.
+    #[default]
     Lite,
+    /// Apache's chart, or one that has it as a part: Airflow 3, and 2.11.
+    Official,
+    /// The community's chart 8.x, for Airflow 2.0 to 2.10.
+    Community,
 }
 
 impl std::fmt::Display for StackName {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Lite => "lite",
+            Self::Official => "official",
+            Self::Community => "community",
         })
     }
 }
@@ -78,6 +98,32 @@ pub struct Airflow {
     pub version: semver::Version,
 }
 
+/// Airflows that are spoken to and set up alike. What differs between them hangs on this, not on versions.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Generation {
+    /// Airflow 2: `/api/v1` with basic authentication, `/health`, one DAG folder.
+    Two,
+    /// Airflow 3: `/api/v2` with tokens, DAG bundles, a DAG processor of its own.
+    #[default]
+    Three,
+}
+
+impl Generation {
+    /// The generation of a version.
+    #[must_use]
+    pub const fn of(version: &semver::Version) -> Self {
+        if version.major < 3 { Self::Two } else { Self::Three }
+    }
+}
+
+impl Airflow {
+    /// The generation of this Airflow.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        Generation::of(&self.version)
+    }
+}
+
 /// Image references, as one would pull them.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -88,18 +134,45 @@ pub struct Images {
     pub airflow: String,
     /// PostgreSQL.
     pub database: String,
+    /// Redis, which only `CeleryExecutor` needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<String>,
 }
 
 /// Reads a profile. `origin` is its name or path, for errors.
 ///
 /// # Errors
-/// The text is not a profile: the error has its line and column, and names the key.
+/// The text is not a profile: the error has its line and column, and names the key and the nearest one that there is.
 pub fn parse(text: &str, origin: &str) -> Result<Profile, Failure> {
-    serde_yaml::from_str(text).map_err(|error| {
-        Failure::usage(format!("the profile {origin} is not valid")).evidence(error.to_string()).hint(
+    let profile: Profile = serde_yaml::from_str(text).map_err(|error| {
+        let complaint = error.to_string();
+        let failure = Failure::usage(format!("the profile {origin} is not valid")).evidence(&complaint);
+        let failure = match nearest::in_complaint(&complaint) {
+            Some((written, meant)) => failure.hint(format!("did you mean `{meant}` instead of `{written}`?")),
+            None => failure,
+        };
+        failure.hint(
             "the keys are those of `profiles/lite.yaml`; an editor checks them with `profiles/profile.schema.json`",
         )
-    })
+    })?;
+    check(&profile)
+        .map_err(|failure| Failure { message: format!("the profile {origin}: {}", failure.message), ..failure })?;
+    Ok(profile)
+}
+
+/// What only several keys together can get wrong.
+fn check(profile: &Profile) -> Result<(), Failure> {
+    match (&profile.chart, profile.stack) {
+        (Some(_), StackName::Lite) => {
+            Err(Failure::usage("`chart` does not go with the stack `lite`, whose chart is in windtunnel")
+                .hint("for another chart: `stack: official` or `stack: community`"))
+        }
+        (None, StackName::Official | StackName::Community) => {
+            Err(Failure::usage(format!("`chart` is missing, which the stack `{}` needs", profile.stack))
+                .hint(format!("see what it says in `profiles/{}.yaml`", profile.stack)))
+        }
+        (chart, _) => chart.as_ref().map_or(Ok(()), Chart::check),
+    }
 }
 
 /// A shipped profile by its name.
@@ -138,6 +211,20 @@ mod tests {
         let failure = parse(&text, "mine.yaml").unwrap_err();
         assert!(failure.evidence[0].contains("unknown field `stak`"), "{:?}", failure.evidence);
         assert!(failure.evidence[0].contains("line"), "{:?}", failure.evidence);
+        assert_eq!(failure.hints[0], "did you mean `stack` instead of `stak`?");
+    }
+
+    #[test]
+    fn a_chart_goes_with_the_stacks_that_need_one() {
+        let chart = "chart: {from: ./airflow.tgz, version: 1.22.0}";
+        let of = |stack: &str, chart: &str| SHIPPED[0].1.replace("stack: lite", &format!("stack: {stack}\n{chart}"));
+        parse(&of("official", chart), "mine.yaml").unwrap();
+        let failure = parse(&of("lite", chart), "mine.yaml").unwrap_err();
+        assert!(failure.message.contains("does not go with the stack `lite`"), "{}", failure.message);
+        let failure = parse(&of("community", ""), "mine.yaml").unwrap_err();
+        assert!(failure.message.contains("`chart` is missing"), "{}", failure.message);
+        let failure = parse(&of("comunity", ""), "mine.yaml").unwrap_err();
+        assert_eq!(failure.hints[0], "did you mean `community` instead of `comunity`?");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user, smoke_config_map};
+use super::{Chart, Component, HelmRelease, Inputs, Shape, credentials_secret, lay_over, pod_user, smoke_config_map};
 use crate::cluster::workload::Workload;
 
 /// What the containers of `values.yaml` ask for, with one worker.
@@ -18,13 +18,14 @@ pub(super) const COMPONENTS: [(&str, &str); 6] = [
     ("database", "database"),
 ];
 
-const WEB_PORT: u16 = 8080;
-
 macro_rules! chart_files {
     ($($path:literal),* $(,)?) => {
         [$(($path, include_str!(concat!("../../profiles/lite/", $path)))),*]
     };
 }
+
+/// The chart's own values.
+pub(super) const VALUES: &str = include_str!("../../profiles/lite/values.yaml");
 
 const CHART: [(&str, &str); 14] = chart_files![
     "Chart.yaml",
@@ -43,14 +44,13 @@ const CHART: [(&str, &str); 14] = chart_files![
     "values.yaml",
 ];
 
-pub(super) fn release(inputs: &Inputs<'_>) -> Release {
-    let name = &inputs.plan.name;
-    Release {
-        chart: CHART.to_vec(),
+pub(super) fn release(inputs: &Inputs<'_>, shape: Shape<'_>) -> HelmRelease {
+    HelmRelease {
+        name: shape.name.to_owned(),
+        chart: Chart::Embedded(CHART.to_vec()),
         values: values(inputs),
-        service: format!("{name}-web"),
-        service_port: WEB_PORT,
-        workloads: workloads(name),
+        takes_user_values: true,
+        replaced: Vec::new(),
     }
 }
 
@@ -58,18 +58,22 @@ pub(super) fn workloads(release: &str) -> Vec<Workload> {
     vec![Workload::stateful_set(format!("{release}-database")), Workload::deployment(format!("{release}-airflow"))]
 }
 
-pub(super) fn component(release: &str, name: &str) -> Option<Component> {
-    let (container, label) = COMPONENTS.into_iter().find(|(component, _)| *component == name)?;
-    let workload = workloads(release).into_iter().find(|workload| workload.name == format!("{release}-{label}"))?;
-    Some(Component { workload, container })
+pub(super) fn components(release: &str) -> Vec<(&'static str, Component)> {
+    let workloads = workloads(release);
+    let component = |(container, label): (&'static str, &str)| {
+        let workload = workloads.iter().find(|workload| workload.name == format!("{release}-{label}"))?;
+        Some((container, Component { workload: workload.clone(), container }))
+    };
+    COMPONENTS.into_iter().filter_map(component).collect()
 }
 
 /// What only windtunnel knows; the rest are the chart's own defaults, and the profile's values win over both.
 fn values(inputs: &Inputs<'_>) -> Value {
-    let Inputs { plan, airflow_image, database_image, user, dags, smoke } = *inputs;
+    let Inputs { plan, airflow_image, database_image, user, dags, smoke, .. } = *inputs;
     let mut values = serde_json::Map::from_iter([
         ("environment".to_owned(), json!(plan.name)),
         ("airflowVersion".to_owned(), json!(plan.profile.airflow.version)),
+        ("executor".to_owned(), json!(plan.executor.airflow_name())),
         ("images".to_owned(), json!({"airflow": airflow_image, "database": database_image})),
         ("credentialsSecret".to_owned(), json!(credentials_secret(&plan.name))),
         ("uid".to_owned(), json!(pod_user(user))),
@@ -113,6 +117,7 @@ mod tests {
             plan,
             airflow_image: "windtunnel.local/airflow:3.3.2",
             database_image: "windtunnel.local/postgres:17",
+            redis_image: None,
             user: 0,
             dags: Some("/windtunnel/dags"),
             smoke: Some("/windtunnel/smoke"),
@@ -141,17 +146,18 @@ mod tests {
     #[test]
     fn a_plan_says_where_everything_is_and_no_secret() {
         let plan = plan(&json!({}));
-        let release = release(&inputs(&plan));
+        let release = super::super::release(&inputs(&plan));
         let expected = json!({
             "environment": "airflow-cluster",
             "airflowVersion": "3.3.2",
+            "executor": "KubernetesExecutor",
             "images": {"airflow": "windtunnel.local/airflow:3.3.2", "database": "windtunnel.local/postgres:17"},
             "credentialsSecret": "airflow-cluster-credentials",
             "uid": 50000,
             "dags": {"hostPath": "/windtunnel/dags"},
             "smoke": {"hostPath": "/windtunnel/smoke"},
         });
-        assert_eq!(release.values, expected);
+        assert_eq!(release.parts[0].values, expected);
         assert_eq!((release.service.as_str(), release.service_port), ("airflow-cluster-web", 8080));
     }
 
@@ -195,7 +201,7 @@ mod tests {
             );
             assert!(text.contains(&format!(r#"(list . "{label}")"#)), "{label}");
         }
-        let database = component("mine", "database").unwrap();
+        let (_, database) = components("mine").pop().unwrap();
         assert_eq!(database.container, "database");
         assert_eq!(database.workload, Workload::stateful_set("mine-database"));
     }

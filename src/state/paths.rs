@@ -91,16 +91,22 @@ impl EnvironmentPaths {
         self.root.join("creating")
     }
 
-    /// The chart as last installed.
+    /// The chart of a Helm release, as last installed from the binary.
     #[must_use]
-    pub fn chart(&self) -> PathBuf {
-        self.root.join("chart")
+    pub fn chart(&self, release: &str) -> PathBuf {
+        self.root.join(self.of_release("chart", release, ""))
     }
 
-    /// The values as last installed.
+    /// windtunnel's values of a Helm release, as last installed.
     #[must_use]
-    pub fn values(&self) -> PathBuf {
-        self.root.join("values.json")
+    pub fn values(&self, release: &str) -> PathBuf {
+        self.root.join(self.of_release("values", release, ".json"))
+    }
+
+    /// A file's name for Airflow's own release, which has the environment's name, or for another one of it.
+    fn of_release(&self, what: &str, release: &str, ending: &str) -> String {
+        let is_airflow = self.root.file_name().is_some_and(|name| name == release);
+        if is_airflow { format!("{what}{ending}") } else { format!("{what}-{release}{ending}") }
     }
 
     /// The folder whose DAGs `smoke` puts before Airflow, next to the user's own.

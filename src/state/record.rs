@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::ClusterPlan;
-use crate::profile::Executor;
+use crate::profile::{Executor, StackName};
 
 use super::{EnvironmentPaths, read_json, write_json};
 use crate::error::{Failure, Kind};
@@ -39,6 +39,12 @@ pub struct Record {
     pub dags_claim: Option<String>,
     /// The profile's name, or the path of a file of the user's.
     pub profile: String,
+    /// The chart's kind.
+    #[serde(default)]
+    pub stack: StackName,
+    /// The Airflow that is expected to run.
+    #[serde(default = "first_airflow")]
+    pub airflow: semver::Version,
     /// The bundle that the images came from.
     pub bundle: Option<PathBuf>,
     /// What runs the tasks.
@@ -50,6 +56,9 @@ pub struct Record {
     /// The user's single values.
     #[serde(default)]
     pub set: Vec<String>,
+    /// The parts of Airflow that the user's values leave out, as its health document has them.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// The images that were used.
     pub images: Vec<RecordedImage>,
 }
@@ -62,6 +71,11 @@ pub struct RecordedImage {
     pub role: String,
     /// As Docker names it.
     pub reference: String,
+}
+
+/// What every environment had before records said which.
+const fn first_airflow() -> semver::Version {
+    semver::Version::new(3, 3, 2)
 }
 
 impl Record {

@@ -12,15 +12,14 @@ use crate::ui::Ui;
 /// Airflow writes its heartbeats into its database and offers no way to wait for one: looking again is all there is.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Waits until the web server on this port of 127.0.0.1 calls metadatabase, scheduler, DAG processor and triggerer healthy:
+/// Waits until the web server calls metadatabase, scheduler, DAG processor and triggerer healthy:
 /// some seconds after their start, when the first heartbeats are written.
 ///
 /// # Errors
 /// Foreign, at once, where it is not Airflow that answers; unhealthy where a part is not healthy when `patience` ends; timeout
 /// where there was no answer by then.
-pub async fn check(port: u16, patience: Duration, ui: &Ui) -> Result<Health, Failure> {
+pub async fn check(client: &Client, patience: Duration, ui: &Ui) -> Result<Health, Failure> {
     let step = ui.step("check_web", "Checking the web server");
-    let client = Client::new(port);
     let deadline = Instant::now() + patience;
     let mut reason = String::new();
     loop {
@@ -28,7 +27,8 @@ pub async fn check(port: u16, patience: Duration, ui: &Ui) -> Result<Health, Fai
         let look = health::look(&client.clone().with_deadline(left.clamp(PAUSE, Duration::from_secs(5)))).await;
         let now = match &look {
             Ok(health) if health.missing().is_empty() => {
-                step.done("metadatabase, scheduler, dag processor, triggerer healthy");
+                let parts: Vec<&str> = health.parts().into_iter().map(|(name, _)| name).collect();
+                step.done(format!("{} healthy", parts.join(", ")));
                 return look;
             }
             Ok(health) => format!("waiting for: {}", health.missing().join(", ")),
@@ -97,7 +97,7 @@ mod tests {
             Script::json(200, HEALTHY),
         ];
         let (port, requests) = serve(script).await;
-        let health = check(port, Duration::from_secs(20), &quiet()).await.unwrap();
+        let health = check(&Client::new(port), Duration::from_secs(20), &quiet()).await.unwrap();
         assert!(health.missing().is_empty());
         assert_eq!(requests.lock().unwrap().len(), 4);
     }
@@ -109,7 +109,7 @@ mod tests {
             r#""dag_processor":{"status":"unhealthy","latest_dag_processor_heartbeat":"2026-11-22T21:57:36+00:00"}"#,
         );
         let (port, _) = serve([Script::json(200, &dead)]).await;
-        let failure = check(port, Duration::from_millis(300), &quiet()).await.unwrap_err();
+        let failure = check(&Client::new(port), Duration::from_millis(300), &quiet()).await.unwrap_err();
         assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some("airflow_unhealthy")));
         assert_eq!(failure.message, "dag processor is not healthy after 0 s");
         assert_eq!(failure.evidence, ["dag processor: unhealthy, last heartbeat 2026-11-22T21:57:36Z"]);
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn silence_is_a_timeout_with_the_last_error() {
         let (port, _) = serve([Script::slow(Duration::from_secs(5))]).await;
-        let failure = check(port, Duration::from_millis(300), &quiet()).await.unwrap_err();
+        let failure = check(&Client::new(port), Duration::from_millis(300), &quiet()).await.unwrap_err();
         assert_eq!(failure.kind, Kind::Timeout);
         assert!(failure.evidence[0].ends_with("/api/v2/monitor/health: no answer"), "{:?}", failure.evidence);
     }
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_ends_the_wait_at_once() {
         let (port, requests) = serve([Script::of(200, "content-type: text/html", "<html>")]).await;
-        let failure = check(port, Duration::from_secs(20), &quiet()).await.unwrap_err();
+        let failure = check(&Client::new(port), Duration::from_secs(20), &quiet()).await.unwrap_err();
         assert_eq!(failure.kind, Kind::Foreign);
         assert_eq!(requests.lock().unwrap().len(), 1);
     }

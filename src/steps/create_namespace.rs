@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
 use crate::error::{Failure, Kind};
 use crate::plan::{Plan, Provider};
+use crate::profile::StackName;
 use crate::stacks;
 use crate::state::{self, Credentials};
 
@@ -66,17 +67,32 @@ fn in_use(namespace: &str, objects: &[String]) -> Failure {
 async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
     let Context { plan, paths, .. } = context;
     let secret = stacks::credentials_secret(&plan.name);
-    if let Some(credentials) = cluster.credentials(&plan.namespace, &secret).await? {
-        state::write_json(&paths.credentials(), &credentials)?;
-        return Ok(credentials);
-    }
-    let credentials = match state::read_json(&paths.credentials())? {
-        Some(credentials) => credentials,
-        None => Credentials::random()?,
+    let found = cluster.credentials(&plan.namespace, &secret).await?;
+    let is_there = found.is_some();
+    let credentials = match (found, state::read_json(&paths.credentials())?) {
+        (Some(credentials), _) | (None, Some(credentials)) => credentials,
+        (None, None) => Credentials::random()?,
     };
     state::write_json(&paths.credentials(), &credentials)?;
-    cluster.put_credentials(&plan.namespace, &secret, &plan.name, &credentials).await?;
+    for (secret, entries) in stacks::secrets(plan.into(), &credentials) {
+        // The first one is known to be complete as far as the lite stack goes; others have more in it, which an earlier stack did not need.
+        let is_plain = is_there && plan.profile.stack == StackName::Lite;
+        if is_plain || has_all(cluster, &plan.namespace, &secret, &entries).await? {
+            continue;
+        }
+        cluster.put_secret(&plan.namespace, &secret, &plan.name, &entries).await?;
+    }
     Ok(credentials)
+}
+
+async fn has_all(
+    cluster: &Cluster,
+    namespace: &str,
+    secret: &str,
+    entries: &[(&'static str, String)],
+) -> Result<bool, Failure> {
+    let keys = cluster.secret_keys(namespace, secret).await?;
+    Ok(entries.iter().all(|(key, _)| keys.contains(*key)))
 }
 
 #[cfg(test)]

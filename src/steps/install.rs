@@ -1,20 +1,44 @@
 //! "Installing Airflow": the release is what chart and values say. Helm runs only if something changed.
-use std::path::Path;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::Context;
 use super::prerequisites::Prerequisites;
+use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
 use crate::cluster::release::INPUTS_LABEL;
 use crate::error::{During, Failure, Kind};
-use crate::images::hexadecimal;
-use crate::stacks::Release;
+use crate::images::{digest_of, hexadecimal};
+use crate::stacks::{Chart, HelmRelease, Release};
 use crate::state;
 use crate::tools::helm::Target;
+use crate::ui::Step;
 
 /// A label's value may have 63 characters; half of a SHA-256 is enough to tell two inputs apart.
 const DIGEST_LENGTH: usize = 32;
+
+/// Where the charts are that are not in the binary, by the Helm release that they are for.
+pub type Charts = BTreeMap<String, PathBuf>;
+
+/// Gets the charts that are not in the binary, from wherever they are.
+///
+/// # Errors
+/// One cannot be had, or is not the right one.
+pub async fn provide_charts(context: Context<'_>, ready: &Prerequisites, release: &Release) -> Result<Charts, Failure> {
+    let Context { plan, surroundings, ui, .. } = context;
+    let folder = Path::new(&plan.profile_origin).parent().unwrap_or(&surroundings.folder);
+    let sources = Sources { folder, bundle: ready.bundle.as_ref(), cache: &surroundings.cache };
+    let mut charts = Charts::new();
+    for part in &release.parts {
+        if let Chart::Named(chart) = &part.chart {
+            charts.insert(part.name.clone(), charts::provide(chart, sources, &ready.helm, ui).await?);
+        }
+    }
+    Ok(charts)
+}
 
 /// Makes the release be there.
 ///
@@ -25,42 +49,77 @@ pub async fn ensure(
     ready: &Prerequisites,
     cluster: &Cluster,
     release: &Release,
+    charts: &Charts,
+) -> Result<(), Failure> {
+    let Context { plan, ui, .. } = context;
+    let step = ui.step("install", "Installing Airflow");
+    let is_whole = cluster.has_workloads(&plan.namespace, &release.workloads).await?;
+    for part in &release.parts {
+        ensure_part(context, ready, cluster, part, charts.get(&part.name), is_whole, &step).await?;
+    }
+    let profile = &plan.profile;
+    step.done(format!("{} (Airflow {}, {})", profile.stack, profile.airflow.version, plan.executor.airflow_name()));
+    Ok(())
+}
+
+async fn ensure_part(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    cluster: &Cluster,
+    part: &HelmRelease,
+    chart: Option<&PathBuf>,
+    is_whole: bool,
+    step: &Step<'_>,
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
-    let step = ui.step("install", "Installing Airflow");
-    let inputs = digest(release);
-    let revision = cluster.release(&plan.namespace, &plan.name).await?;
+    let user_values: &[PathBuf] = if part.takes_user_values { &plan.values } else { &[] };
+    let set: &[String] = if part.takes_user_values { &plan.set } else { &[] };
+    let inputs = digest(part, chart, user_values, set)?;
+    let revision = cluster.release(&plan.namespace, &part.name).await?;
     if let Some(pending) = revision.as_ref().filter(|revision| revision.is_pending()) {
         step.doing(format!("revision {} was cut short: installing over it", pending.number));
         cluster.forget_revision(&plan.namespace, pending).await?;
     }
+    let is_new = revision.is_none();
     let unchanged =
         revision.is_some_and(|revision| revision.status == "deployed" && revision.inputs.as_deref() == Some(&inputs));
-    if !unchanged || !cluster.has_workloads(&plan.namespace, &release.workloads).await? {
-        write_chart(&paths.chart(), release)?;
-        state::write_json(&paths.values(), &release.values)?;
-        let context_name = plan.context();
-        let target = Target {
-            release: &plan.name,
-            namespace: &plan.namespace,
-            kubeconfig: &paths.kubeconfig(),
-            context: &context_name,
-        };
-        let label = format!("{INPUTS_LABEL}={inputs}");
-        let installed = ready.helm.upgrade_install(target, &paths.chart(), &[paths.values()], &label, ui).await;
-        installed.map_err(|failure| failure.hint("see all that Helm says: `windtunnel up -v`"))?;
+    if unchanged && is_whole {
+        return Ok(());
     }
-    step.done(format!("{} (Airflow {}, KubernetesExecutor)", plan.profile.stack, plan.profile.airflow.version));
-    Ok(())
+    if !is_new {
+        cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+    }
+    let values = paths.values(&part.name);
+    state::write_json(&values, &part.values)?;
+    let folder = paths.chart(&part.name);
+    let chart = match (&part.chart, chart) {
+        (Chart::Embedded(files), _) => {
+            write_chart(&folder, files)?;
+            &folder
+        }
+        (Chart::Named(_), Some(chart)) => chart,
+        (Chart::Named(_), None) => return Err(Failure::bug(format!("the chart of {} was not provided", part.name))),
+    };
+    let context_name = plan.context();
+    let target = Target {
+        release: &part.name,
+        namespace: &plan.namespace,
+        kubeconfig: &paths.kubeconfig(),
+        context: &context_name,
+    };
+    let label = format!("{INPUTS_LABEL}={inputs}");
+    let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
+    let installed = ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await;
+    installed.map_err(|failure| failure.hint("see all that Helm says: `windtunnel up -v`"))
 }
 
 /// The chart as files, for Helm; nothing of an earlier chart is left beside it.
-fn write_chart(folder: &Path, release: &Release) -> Result<(), Failure> {
+fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
     let write = || -> std::io::Result<()> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
-        for (file, text) in &release.chart {
+        for (file, text) in files {
             let path = folder.join(file);
             std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
             std::fs::write(path, text)?;
@@ -70,16 +129,41 @@ fn write_chart(folder: &Path, release: &Release) -> Result<(), Failure> {
     write().during(Kind::Chart, format!("cannot write the chart into {}", folder.display()))
 }
 
-fn digest(release: &Release) -> String {
+/// What a release is made of, in one number: the chart, windtunnel's values and the user's.
+fn digest(
+    part: &HelmRelease,
+    chart: Option<&PathBuf>,
+    user_values: &[PathBuf],
+    set: &[String],
+) -> Result<String, Failure> {
     let mut hasher = Sha256::new();
-    for (file, text) in &release.chart {
-        hasher.update(file.len().to_le_bytes());
-        hasher.update(file);
-        hasher.update(text.len().to_le_bytes());
-        hasher.update(text);
+    let mut add = |bytes: &[u8]| {
+        hasher.update(bytes.len().to_le_bytes());
+        hasher.update(bytes);
+    };
+    match (&part.chart, chart) {
+        (Chart::Embedded(files), _) => {
+            for text in files.iter().flat_map(|(file, text)| [file, text]) {
+                add(text.as_bytes());
+            }
+        }
+        (Chart::Named(chart), path) => {
+            add(chart.version.to_string().as_bytes());
+            // A folder is taken as unchanged while its name is: its files are the user's to change, by a version.
+            let digest = path.and_then(|path| digest_of(path).ok());
+            add(digest.unwrap_or_default().as_bytes());
+        }
     }
-    hasher.update(release.values.to_string());
+    add(part.values.to_string().as_bytes());
+    for file in user_values {
+        let text =
+            std::fs::read(file).during(Kind::Usage, format!("cannot read the values file {}", file.display()))?;
+        add(&text);
+    }
+    for assignment in set {
+        add(assignment.as_bytes());
+    }
     let mut text = hexadecimal(&hasher.finalize());
     text.truncate(DIGEST_LENGTH);
-    text
+    Ok(text)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
 use crate::error::Failure;
+use crate::stacks;
 use crate::state::{EnvironmentPaths, Record};
 use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
@@ -33,7 +34,9 @@ pub async fn look(cluster: &Cluster, record: &Record) -> Result<Inventory, Failu
     let found = cluster.namespace(&record.namespace, &record.name).await?;
     let holdings = match found {
         Found::Absent | Found::Terminating => crate::cluster::namespace::Holdings::default(),
-        Found::Ours | Found::Foreign(_) => cluster.holdings(&record.namespace, &record.name).await?,
+        Found::Ours | Found::Foreign(_) => {
+            cluster.holdings(&record.namespace, &record.name, &stacks::release_names(record.into())).await?
+        }
     };
     Ok(Inventory {
         namespace_goes: found == Found::Ours && holdings.others.is_empty(),
@@ -55,13 +58,12 @@ pub async fn remove(
     ui: &Ui,
 ) -> Result<(), Failure> {
     let step = ui.step("remove_release", "Removing Airflow");
-    let target = Target {
-        release: &record.name,
-        namespace: &record.namespace,
-        kubeconfig: &paths.kubeconfig(),
-        context: &record.context,
-    };
-    helm.uninstall(target, ui).await?;
+    let kubeconfig = paths.kubeconfig();
+    for release in stacks::release_names(record.into()).iter().rev() {
+        let target =
+            Target { release, namespace: &record.namespace, kubeconfig: &kubeconfig, context: &record.context };
+        helm.uninstall(target, ui).await?;
+    }
     cluster.remove_labelled(&record.namespace, &record.name).await?;
     step.doing("waiting for its pods to end");
     cluster.await_no_pods(&record.namespace, &record.name, PODS_END).await?;

@@ -8,6 +8,7 @@ use semver::Version;
 use super::find::{self, Tool};
 use super::process::Command;
 use crate::error::{Failure, Kind};
+use crate::profile::Place;
 use crate::ui::Ui;
 
 /// The first Helm with `upgrade --labels` that is also past its first faults.
@@ -60,6 +61,7 @@ impl Helm {
         target: Target<'_>,
         chart: &Path,
         values: &[PathBuf],
+        set: &[String],
         label: &str,
         ui: &Ui,
     ) -> Result<(), Failure> {
@@ -70,6 +72,33 @@ impl Helm {
         for file in values {
             command = command.arg("--values").arg(file);
         }
+        for assignment in set {
+            command = command.arg("--set").arg(assignment);
+        }
+        command.run(Kind::Chart, ui).await.map(drop)
+    }
+
+    /// Downloads a chart's archive into a folder. What Helm learns of repositories on the way stays in `cache`.
+    ///
+    /// # Errors
+    /// Helm cannot have it.
+    pub async fn pull(
+        &self,
+        place: Place<'_>,
+        version: &str,
+        folder: &Path,
+        cache: &Path,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        let command = Command::new(&self.tool.path).arg("pull");
+        let command = match place {
+            Place::Repository(url, name) => command.args([name, "--repo", url, "--version", version]),
+            // An archive's address names the version itself.
+            Place::Address(url) if url.starts_with("oci://") => command.args([url, "--version", version]),
+            Place::Address(url) | Place::Path(url) => command.arg(url),
+        };
+        let command = command.env("HELM_CACHE_HOME", cache).env("HELM_REPOSITORY_CACHE", cache.join("repository"));
+        let command = command.arg("--destination").arg(folder).deadline(Duration::from_mins(2));
         command.run(Kind::Chart, ui).await.map(drop)
     }
 

@@ -15,6 +15,9 @@ use crate::ui::Ui;
 const OLDEST: Version = Version::new(1, 35, 0);
 /// How to get minikube.
 pub const INSTALL: &str = "install minikube: https://minikube.sigs.k8s.io/docs/start/";
+/// The types of the events that begin a step and that tell of an error (kubernetes/minikube, `pkg/minikube/out/register`).
+const STEP: &str = "io.k8s.sigs.minikube.step";
+const ERROR: &str = "io.k8s.sigs.minikube.error";
 /// The exit code of `minikube status` where there is no such profile (kubernetes/minikube, `pkg/minikube/reason/exitcodes.go`).
 const NO_PROFILE: i32 = 85;
 
@@ -64,9 +67,8 @@ struct Event {
     data: EventData,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct EventData {
     message: String,
     name: String,
@@ -80,7 +82,7 @@ struct EventData {
 #[must_use]
 pub fn step(line: &str) -> Option<String> {
     let event: Event = serde_json::from_str(line).ok()?;
-    event.kind.ends_with(".step").then_some(event.data.name)
+    (event.kind == STEP).then_some(event.data.name)
 }
 
 impl Minikube {
@@ -183,10 +185,10 @@ impl Minikube {
 fn failure(command: &Command, output: &Output) -> Failure {
     let events = output.stdout.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok());
     let fatal = events
-        .filter(|event| event.kind.ends_with(".error"))
+        .filter(|event| event.kind == ERROR)
         .map(|event| event.data)
         .filter(|data| !matches!(data.exit_code.as_str(), "" | "0"))
-        .last();
+        .next_back();
     let Some(data) = fatal else { return command.failed(Kind::Cluster, output) };
     let failure = Failure::new(Kind::Cluster, format!("minikube cannot start the cluster ({})", data.name))
         .evidence_lines(data.message.lines());

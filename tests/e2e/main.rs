@@ -9,6 +9,7 @@
 mod airflow;
 mod artefacts;
 mod browser;
+mod charts;
 mod docker;
 mod environment;
 mod existing;

@@ -60,7 +60,7 @@ const LAYERS: [&[&str]; 7] = [
     &["commands"],
     &["cli"],
     &["steps"],
-    &["airflow", "cluster", "images", "providers", "stacks"],
+    &["airflow", "charts", "cluster", "images", "providers", "stacks"],
     &["plan", "profile", "state", "surroundings", "tools"],
     &["ui"],
     &["error"],

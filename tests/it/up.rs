@@ -150,3 +150,42 @@ fn an_image_that_no_registry_has() {
     context.forget_variable("WINDTUNNEL_BUNDLE");
     assert_run!(context, run_without_commands, &["up"]);
 }
+
+#[test]
+fn the_users_values_go_to_helm_and_what_they_break_is_named() {
+    let context = TestContext::new();
+    context.write_file("project/more.yaml", "credentialsSecret: mine\nenv: {A: one}\n");
+    let run = context.run(&["up", "--values", "more.yaml", "--set", "env.B=two"]);
+    assert_eq!(run.code, 0, "{run}");
+    let values = context.path("project/more.yaml").display().to_string();
+    let helm = run.journal.iter().find(|line| line.starts_with("helm upgrade")).unwrap();
+    assert!(helm.ends_with(&format!(" --values {values} --set 'env.B=two'")), "{run}");
+    assert!(run.stderr.contains("warning: your value `credentialsSecret`: "), "{run}");
+    // The same again is nothing new, another text in the same file is.
+    let again = context.run(&["up"]);
+    assert!(!again.journal.iter().any(|line| line.starts_with("helm upgrade")), "{again}");
+    context.write_file("project/more.yaml", "env: {A: another}\n");
+    let changed = context.run(&["up"]);
+    assert!(changed.journal.iter().any(|line| line.starts_with("helm upgrade")), "{changed}");
+}
+
+#[test]
+fn a_chart_that_is_not_there_is_said_before_anything_is_made() {
+    let context = TestContext::new();
+    let (head, _) = include_str!("../../profiles/official.yaml").split_once("chart:").unwrap();
+    context.write_file("project/mine.yaml", &format!("{head}chart: {{from: ./absent.tgz, version: 1.22.0}}\n"));
+    let run = context.run(&["up", "--profile", "mine.yaml"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("there is no chart at") && run.stderr.contains("project/absent.tgz"), "{run}");
+    assert!(!run.journal.iter().any(|line| line.starts_with("kind create")), "{run}");
+    assert!(!context.environment("").exists(), "{run}");
+}
+
+#[test]
+fn another_stack_is_never_tried_on_old_data() {
+    let context = TestContext::new();
+    context.up();
+    let run = context.run(&["up", "--profile", "official"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.stderr.contains("made with the stack `lite`") && run.stderr.contains("windtunnel reset data"), "{run}");
+}

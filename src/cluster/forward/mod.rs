@@ -33,6 +33,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 
+use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardSettings, Record};
 use backends::Backends;
 pub use condition::Condition;
@@ -82,12 +83,13 @@ impl Target {
 /// The settings that an environment wants its forward to have.
 #[must_use]
 pub fn settings(record: &Record) -> ForwardSettings {
+    let (service, service_port) = stacks::service(record.into());
     ForwardSettings {
         port: record.port,
         context: record.context.clone(),
         namespace: record.namespace.clone(),
-        service: format!("{}-web", record.name),
-        service_port: 8080,
+        service,
+        service_port,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -28,6 +28,8 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     let (refusal, seconds) = match workload.kind {
         WorkloadKind::Deployment => of_replica_set(view, &workload.name)?,
         WorkloadKind::StatefulSet => of_stateful_set(view, &workload.name)?,
+        // It is there only once a pod of it is.
+        WorkloadKind::Job => return None,
     };
     let (code, what) = classify(&refusal);
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };

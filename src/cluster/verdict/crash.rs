@@ -14,8 +14,8 @@ use super::super::workload::Workload;
 use super::view::{ContainerView, View, condition};
 use super::{LogSource, Verdict, count, start};
 
-/// The container that migrates the metadata database.
-const MIGRATION: &str = "migrate";
+/// The containers that migrate the metadata database: of the lite chart, of Apache's and of the community's.
+const MIGRATIONS: [&str; 3] = ["migrate", "run-airflow-migrations", "db-migrations"];
 /// Restarts until a crash loop counts; with them three runs have failed.
 const RESTARTS: i32 = 2;
 /// Seconds between two runs that tell of a back-off: the kubelet's first takes 10, its longest 300.
@@ -48,7 +48,7 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
 
 fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
     let name = container.spec.name.as_str();
-    let (code, what) = if name == MIGRATION {
+    let (code, what) = if MIGRATIONS.contains(&name) {
         ("migration_failed", "the migration of the metadata database fails again and again")
     } else {
         ("crash_loop", "it ends again and again")

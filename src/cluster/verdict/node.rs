@@ -60,6 +60,8 @@ pub(super) fn all_ready(view: &View<'_>) -> bool {
 
 pub(super) fn judge_evictions(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     let uid = match workload.kind {
+        // Its controller replaces what was evicted, up to a limit.
+        WorkloadKind::Job => return None,
         WorkloadKind::Deployment => view.replica_set(view.deployment(&workload.name)?)?.metadata.uid.as_deref(),
         WorkloadKind::StatefulSet => view.stateful_set(&workload.name)?.metadata.uid.as_deref(),
     };

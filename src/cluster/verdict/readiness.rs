@@ -35,7 +35,12 @@ impl Count {
 pub(in crate::cluster) fn count(view: &View<'_>, workload: &Workload) -> Count {
     // The pods themselves are asked too: the controller's numbers lag behind a pod that has just crashed.
     let ready = view.pods(workload).into_iter().filter(|pod| is_ready(pod) && has_settled(view, pod)).count();
+    if workload.optional && !view.is_there(workload) {
+        return Count { wanted: 0, ready: 0, settled: true, outdated: false };
+    }
     let (wanted, settled, outdated) = match workload.kind {
+        // It is there as long as a pod of it is at work.
+        WorkloadKind::Job => (0, false, false),
         WorkloadKind::Deployment => deployment(view, &workload.name),
         WorkloadKind::StatefulSet => stateful_set(view, &workload.name),
     };

@@ -239,3 +239,26 @@ fn objects_captured_from_a_cluster_are_judged_alike() {
         }
     }
 }
+
+fn job_pod(phase: &str, ready: bool) -> String {
+    format!(
+        r#"{{apiVersion: v1, kind: Pod, metadata: {{name: migrations-x, uid: pod-9, labels: {{batch.kubernetes.io/job-name: migrations}}}},
+            spec: {{containers: [{{name: migrations, image: a}}]}},
+            status: {{phase: {phase}, conditions: [{{type: PodScheduled, status: "True"}}, {{type: Ready, status: "{}"}}]}}}}"#,
+        if ready { "True" } else { "False" }
+    )
+}
+
+#[test]
+fn a_job_is_complete_when_no_pod_of_it_is_at_work() {
+    let workloads = [Workload::job("migrations"), Workload::deployment("triggerer").optional()];
+    let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+    let judged = |pods: &[&str]| judge(expected, &observed(pods), "2026-11-22T22:01:00Z".parse().unwrap());
+    for (phase, ready) in [("Pending", false), ("Running", true)] {
+        let judgement = judged(&[&job_pod(phase, ready)]);
+        assert!(matches!(judgement, Judgement::Progressing { .. }), "{phase}: {judgement:?}");
+    }
+    // Removed by its time to live, and a Deployment that the user's values leave out.
+    assert_eq!(judged(&[]), Judgement::Ready { pods: 0 });
+    assert_eq!(judged(&[&job_pod("Succeeded", false)]), Judgement::Ready { pods: 0 });
+}

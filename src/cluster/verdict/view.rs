@@ -12,6 +12,8 @@ use kube::ResourceExt;
 use super::super::workload::{Expected, Workload, WorkloadKind};
 use super::LogSource;
 
+/// The label that the Job controller gives its pods.
+const JOB: &str = "batch.kubernetes.io/job-name";
 /// The annotation by which a Deployment and its current `ReplicaSet` know each other.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
@@ -57,6 +59,7 @@ impl<'a> View<'a> {
         match workload.kind {
             WorkloadKind::Deployment => self.deployment(&workload.name).is_some(),
             WorkloadKind::StatefulSet => self.stateful_set(&workload.name).is_some(),
+            WorkloadKind::Job => !self.pods(workload).is_empty(),
         }
     }
 
@@ -78,6 +81,7 @@ impl<'a> View<'a> {
     pub(in crate::cluster) fn pods(&self, workload: &Workload) -> Vec<&'a Pod> {
         let alive = self.observed.pods.iter().map(Arc::as_ref).filter(|pod| is_alive(pod));
         match workload.kind {
+            WorkloadKind::Job => alive.filter(|pod| pod.labels().get(JOB) == Some(&workload.name)).collect(),
             WorkloadKind::Deployment => {
                 let set = self.deployment(&workload.name).and_then(|deployment| self.replica_set(deployment));
                 let uid = set.and_then(|set| set.metadata.uid.as_deref());

@@ -7,7 +7,9 @@ mod resources;
 use super::Context;
 use crate::error::Failure;
 use crate::images::Images;
-use crate::images::bundle::Bundle;
+use crate::images::bundle::{Bundle, Role};
+use crate::plan::Plan;
+use crate::profile::Executor;
 use crate::providers::Node;
 use crate::stacks;
 use crate::state::Record;
@@ -23,6 +25,8 @@ pub struct Prerequisites {
     pub helm: helm::Helm,
     /// The images, each with where it comes from.
     pub images: Images,
+    /// The bundle, if one was named.
+    pub bundle: Option<Bundle>,
 }
 
 /// Checks the lot, side by side.
@@ -49,9 +53,13 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
     }
     check_namespace(context, &looked.provider)?;
     super::forward::check_port(context)?;
+    let needs_redis = plan.executor == Executor::Celery;
     let images = match &bundle {
-        Some(bundle) => Images::of_bundle(bundle)?,
-        None => Images::of_profile(&plan.profile.images),
+        Some(bundle) => {
+            check_version(plan, bundle)?;
+            Images::of_bundle(bundle, needs_redis)?
+        }
+        None => Images::of_profile(&plan.profile.images, needs_redis)?,
     };
     let mut words = format!("{}, helm {}", looked.words, short(&helm.tool.version.to_string()));
     if let Some(engine) = &looked.engine {
@@ -66,7 +74,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         words = format!("{words} · {room}");
     }
     step.done(words);
-    Ok(Prerequisites { provider: looked.provider, helm, images })
+    Ok(Prerequisites { provider: looked.provider, helm, images, bundle })
 }
 
 async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Failure> {
@@ -74,6 +82,17 @@ async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Fai
         Some(bundle) => bundle.verify(&context.surroundings.cache.join("verified.json")).await,
         None => Ok(()),
     }
+}
+
+/// Another Airflow in the image than the values are made for would fail in ways that nobody understands.
+fn check_version(plan: &Plan, bundle: &Bundle) -> Result<(), Failure> {
+    let (bundled, wanted) = (&bundle.image(Role::Airflow)?.version, plan.profile.airflow.version.to_string());
+    if *bundled == wanted {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("the bundle has Airflow {bundled}, the profile {} wants {wanted}", plan.profile_origin))
+        .hint("use a bundle with that Airflow, or none, so that images are pulled")
+        .hint(format!("or a profile of your own with `airflow: {{version: {bundled}}}`")))
 }
 
 /// A node keeps the mounts it was made with.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{During, Failure, Kind};
+use crate::profile::Generation;
 
 /// What the ids of all smoke DAGs begin with, and the names of their files.
 pub(super) const PREFIX: &str = "windtunnel_smoke_";
@@ -35,15 +36,23 @@ impl SmokeDag {
         format!("{}.py", self.id)
     }
 
-    /// The file.
-    pub(super) fn text(&self) -> String {
+    /// The file, for one generation of Airflow.
+    pub(super) fn text(&self, generation: Generation) -> String {
+        // The second is understood by all of Airflow 2, which also wants a date.
+        let (imports, schedule) = match generation {
+            Generation::Two => (
+                "from datetime import datetime\n\nfrom airflow.decorators import dag, task",
+                "schedule_interval=None, start_date=datetime(2021, 1, 1)",
+            ),
+            Generation::Three => ("from airflow.sdk import dag, task", "schedule=None"),
+        };
         format!(
-            r#""""Written by `windtunnel smoke` to prove that KubernetesExecutor runs a task; it removes this file again."""
+            r#""""Written by `windtunnel smoke` to prove that this Airflow runs a task; it removes this file again."""
 
-from airflow.sdk import dag, task
+{imports}
 
 
-@dag(dag_id="{id}", schedule=None, is_paused_upon_creation=False, tags=["windtunnel"])
+@dag(dag_id="{id}", {schedule}, is_paused_upon_creation=False, tags=["windtunnel"])
 def windtunnel_smoke():
     @task(retries=0)
     def {TASK}():
@@ -69,11 +78,11 @@ pub(super) struct DagFile {
 
 impl DagFile {
     /// Writes the file at once or not at all: Airflow must not read half of it.
-    pub(super) fn write(folder: &Path, dag: &SmokeDag) -> Result<Self, Failure> {
+    pub(super) fn write(folder: &Path, dag: &SmokeDag, generation: Generation) -> Result<Self, Failure> {
         let path = folder.join(dag.file());
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            file.write_all(dag.text().as_bytes())?;
+            file.write_all(dag.text(generation).as_bytes())?;
             // Airflow may run as another user than the one who writes here.
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             file.persist(&path)?;
@@ -140,7 +149,7 @@ mod tests {
     fn the_file_is_readable_for_airflow_and_goes_with_its_guard() {
         let folder = tempfile::tempdir().unwrap();
         let dag = SmokeDag::random().unwrap();
-        let file = DagFile::write(folder.path(), &dag).unwrap();
+        let file = DagFile::write(folder.path(), &dag, Generation::Three).unwrap();
         let path = folder.path().join(dag.file());
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(&format!("dag_id=\"{}\"", dag.id)) && text.contains(&dag.marker));

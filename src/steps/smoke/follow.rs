@@ -25,7 +25,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// Waits for pod, running, success and the pod's end, in whatever order they are seen; each with its own deadline.
     pub(super) async fn follow(&self, mut workers: Workers, step: &Step<'_>) -> Result<Moments, Failure> {
-        let mut moments = Moments::default();
+        let mut moments = Moments::of(self.inputs.executor);
         let mut watch_error = None;
         let mut shown = String::new();
         let (mut part, mut since) = (Part::Pod, Instant::now());

@@ -14,6 +14,7 @@ use crate::airflow::{Client, dags, health, read_try};
 use crate::cluster::Cluster;
 use crate::cluster::worker::Workers;
 use crate::error::{Failure, Kind};
+use crate::profile::{Executor, Generation};
 use crate::state::{Credentials, USER};
 use crate::ui::{Step, Ui};
 use dag_file::{SmokeDag, TASK};
@@ -39,6 +40,10 @@ const LOG_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Inputs<'a> {
     /// The forward's port on 127.0.0.1; it answers.
     pub port: u16,
+    /// Which Airflow answers there.
+    pub generation: Generation,
+    /// What runs the task.
+    pub executor: Executor,
     /// The environment's credentials.
     pub credentials: &'a Credentials,
     /// What Airflow reads as the bundle `windtunnel`.
@@ -56,13 +61,13 @@ pub struct Inputs<'a> {
 /// task failed, the log has not what it printed, or Airflow refuses; timeout, naming the part, where one took too long.
 pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
     let step = ui.step("smoke", "Running a DAG");
-    let client = Client::new(inputs.port);
+    let client = Client::new(inputs.port).of(inputs.generation);
     require_scheduling(&client).await?;
     let client = client.sign_in(USER, &inputs.credentials.admin_password).await?;
     inputs.place.remove_leftovers()?;
     tidy::remove_leftovers(&client, inputs).await?;
     let dag = SmokeDag::random()?;
-    let file = inputs.place.put(&dag, inputs.cluster).await?;
+    let file = inputs.place.put(&dag, inputs.generation, inputs.cluster).await?;
     let proof = prove(&client, inputs, &dag, &step).await;
     step.doing("removing the DAG");
     let end = if proof.is_ok() { End::Well } else { End::Badly };
@@ -75,7 +80,10 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
         ui.warn(&format!("DAG `{}` is still there, the next smoke run removes it: {why}", dag.id));
     }
     let report = proof?;
-    step.done("windtunnel_smoke ran in a worker pod, log read back");
+    step.done(match inputs.executor {
+        Executor::Kubernetes => "windtunnel_smoke ran in a worker pod, log read back",
+        Executor::Local | Executor::Celery => "windtunnel_smoke ran, log read back",
+    });
     ui.say(&format!("    {}", report.summary()));
     Ok(report)
 }

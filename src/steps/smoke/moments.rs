@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::cluster::worker::{Phase, Worker};
+use crate::profile::Executor;
 
 /// The moments of one run, as they were seen from here.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Moments {
     pub(super) pending_reason: Option<String>,
     /// The task's state, as last said.
     pub(super) state: Option<String>,
+    /// The task runs in a process of others, and no pod is to be seen.
+    pub(super) without_pod: bool,
 }
 
 /// What is waited for.
@@ -50,8 +53,16 @@ impl Part {
 }
 
 impl Moments {
+    /// Nothing seen yet of a task that this executor runs.
+    pub(super) fn of(executor: Executor) -> Self {
+        Self { without_pod: executor != Executor::Kubernetes, ..Self::default() }
+    }
+
     /// What is waited for next; nothing once all was seen.
     pub(super) const fn next(&self) -> Option<Part> {
+        if self.without_pod {
+            return if self.success.is_none() { Some(Part::Success) } else { None };
+        }
         match (self.pod_seen, self.running, self.success, self.gone) {
             (None, ..) => Some(Part::Pod),
             (_, None, ..) => Some(Part::Running),
@@ -88,7 +99,9 @@ impl Moments {
 
     /// Whether the task succeeded some time ago, and no pod was seen yet, of which the watch would have told by now.
     pub(super) fn ran_elsewhere(&self) -> bool {
-        self.pod.is_none() && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
+        !self.without_pod
+            && self.pod.is_none()
+            && self.success.is_some_and(|success| success.elapsed() > Duration::from_secs(5))
     }
 
     /// The wait, in words.
@@ -100,6 +113,7 @@ impl Moments {
                 Some(reason) => format!("{pod} is pending: {reason}"),
                 None => format!("{pod} is starting"),
             },
+            Some(Part::Success) if self.without_pod => format!("waiting for the task ({})", self.state()),
             Some(Part::Success) => format!("{pod} runs the task"),
             Some(Part::Gone) => format!("waiting for Airflow to delete {pod}"),
             None => String::new(),
@@ -135,6 +149,17 @@ mod tests {
         assert_eq!(moments.next(), Some(Part::Gone));
         moments.saw(&worker(Phase::Gone), now);
         assert_eq!(moments.next(), None);
+    }
+
+    #[test]
+    fn without_a_pod_only_the_success_is_waited_for() {
+        let (mut moments, now) = (Moments::of(Executor::Local), Instant::now());
+        assert_eq!(moments.next(), Some(Part::Success));
+        moments.heard(Some("running"), now);
+        assert_eq!(moments.reason(), "waiting for the task (running)");
+        moments.heard(Some("success"), now);
+        assert_eq!((moments.next(), moments.ran_elsewhere()), (None, false));
+        assert_eq!(Moments::of(Executor::Kubernetes).next(), Some(Part::Pod));
     }
 
     #[test]

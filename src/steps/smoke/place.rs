@@ -6,6 +6,7 @@ use super::dag_file::{self, DagFile, SmokeDag};
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::plan::Provider;
+use crate::profile::Generation;
 use crate::stacks;
 
 /// Where the DAG goes.
@@ -48,12 +49,17 @@ impl<'a> Place<'a> {
     }
 
     /// Puts the DAG there.
-    pub(super) async fn put(self, dag: &SmokeDag, cluster: &Cluster) -> Result<Placed, Failure> {
+    pub(super) async fn put(
+        self,
+        dag: &SmokeDag,
+        generation: Generation,
+        cluster: &Cluster,
+    ) -> Result<Placed, Failure> {
         match self {
-            Self::Folder(folder) => DagFile::write(folder, dag).map(Placed::Folder),
+            Self::Folder(folder) => DagFile::write(folder, dag, generation).map(Placed::Folder),
             Self::ConfigMap { release, namespace } => {
                 let name = stacks::smoke_config_map(release);
-                cluster.put_smoke_files(namespace, &name, release, &[(dag.file(), dag.text())]).await?;
+                cluster.put_smoke_files(namespace, &name, release, &[(dag.file(), dag.text(generation))]).await?;
                 Ok(Placed::ConfigMap)
             }
         }

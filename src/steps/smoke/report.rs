@@ -61,6 +61,14 @@ impl SmokeReport {
     /// The parts in seconds, on one line.
     #[must_use]
     pub fn summary(&self) -> String {
+        if self.worker_pod.is_empty() {
+            let parts = [
+                ("DAG seen", self.dag_seen_milliseconds),
+                ("success", self.success_milliseconds),
+                ("log read", self.log_read_milliseconds),
+            ];
+            return line(&parts);
+        }
         let parts = [
             ("DAG seen", self.dag_seen_milliseconds),
             ("pod seen", self.pod_seen_milliseconds),
@@ -69,8 +77,13 @@ impl SmokeReport {
             ("pod gone", self.pod_gone_milliseconds),
             ("log read", self.log_read_milliseconds),
         ];
-        parts.map(|(name, time)| format!("{name} {:.1}s", Duration::from_millis(time).as_secs_f64())).join(" · ")
+        line(&parts)
     }
+}
+
+fn line(parts: &[(&str, u64)]) -> String {
+    let parts = parts.iter().map(|(name, time)| format!("{name} {:.1}s", Duration::from_millis(*time).as_secs_f64()));
+    parts.collect::<Vec<_>>().join(" · ")
 }
 
 /// Nothing where the later one was seen first: a pod may be gone before Airflow was asked for the task's state.

@@ -8,6 +8,7 @@ use crate::airflow::Client;
 use crate::airflow::dags::{self, Deleted};
 use crate::cluster::worker;
 use crate::error::{Failure, Kind};
+use crate::profile::Generation;
 
 /// How long Airflow may take to end the tasks of a run that is given up, in which it does not delete the DAG.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,7 +25,9 @@ pub(super) enum End {
 /// Removes the DAGs of smoke runs that were killed, and of no others: those whose id and bundle are ours.
 pub(super) async fn remove_leftovers(client: &Client, inputs: &Inputs<'_>) -> Result<(), Failure> {
     for dag in dags::dags(client, PREFIX).await? {
-        if dag.dag_id.starts_with(PREFIX) && dag.bundle_name.as_deref() == Some(super::BUNDLE) {
+        if dag.dag_id.starts_with(PREFIX)
+            && (inputs.generation == Generation::Two || dag.bundle_name.as_deref() == Some(super::BUNDLE))
+        {
             remove_dag(client, inputs, &dag.dag_id, End::Badly).await?;
         }
     }
