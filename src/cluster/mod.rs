@@ -2,6 +2,7 @@
 
 mod api_server;
 mod client;
+pub mod contexts;
 pub mod forward;
 pub mod logs;
 pub mod namespace;

@@ -57,7 +57,7 @@ pub(super) fn ready(context: Context<'_>) {
         });
         return;
     }
-    let option = name_option(&plan.name);
+    let option = context.surroundings.name_option(&plan.name);
     let dags = plan
         .dags
         .strip_prefix(&context.surroundings.folder)
@@ -71,9 +71,4 @@ pub(super) fn ready(context: Context<'_>) {
         "DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}",
         format!("{dags} (live)")
     ));
-}
-
-/// What a command for this environment needs on its line.
-pub(super) fn name_option(name: &str) -> String {
-    if name == crate::plan::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }

@@ -14,6 +14,7 @@ use crate::stacks;
 use crate::state::Record;
 use crate::tools::docker::{Docker, Info};
 use crate::tools::{find, helm, kind as kind_tool};
+pub use resources::{Room, measure};
 
 /// What the later steps work with.
 pub struct Prerequisites {
@@ -62,7 +63,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         None => Images::of_profile(&plan.profile.images),
     };
     // An environment that runs has taken its share already.
-    let room = resources::measure(&info);
+    let room = measure(&info);
     if !matches!(found, Found::Running(_)) {
         resources::check(&room, stacks::memory_request(plan.profile.stack))?;
     }
