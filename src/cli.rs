@@ -1,17 +1,20 @@
 //! The command line: types and help texts only.
 
+mod forward;
 mod origins;
+mod project;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cluster::forward::Route;
 use crate::plan::{Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
+pub use forward::{ForwardCommand, ForwardRoute};
 pub use origins::{Origins, help, of_words, parse};
+pub use project::{ConfigCommand, ProfilesCommand};
 
 /// A real Airflow on a real local Kubernetes with one command, and away again with one.
 #[derive(Debug, Parser)]
@@ -161,26 +164,6 @@ pub struct UpArgs {
     pub smoke: bool,
 }
 
-/// What to do with the settings.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Print every setting, its value and where it comes from, as `up` with these options would take it.
-    Show(Box<Settings>),
-    /// Print the JSON schema of windtunnel.yaml, for editors.
-    Schema,
-}
-
-/// What to do with profiles.
-#[derive(Debug, Subcommand)]
-pub enum ProfilesCommand {
-    /// Print a profile, to be copied and changed.
-    Show {
-        /// Its name.
-        #[arg(value_name = "NAME")]
-        profile: String,
-    },
-}
-
 /// What an environment is to be: each but the consents is a key of windtunnel.yaml too.
 #[derive(Args, Debug, Default)]
 pub struct Settings {
@@ -321,44 +304,6 @@ pub struct LogsArgs {
     /// The log of one task instead: `DAG/RUN/TASK`.
     #[arg(long, value_name = "DAG/RUN/TASK")]
     pub task: Option<String>,
-}
-
-/// What to do with the forward.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
-pub enum ForwardCommand {
-    /// Start it in the background.
-    Start,
-    /// Stop it.
-    Stop,
-    /// Show whether it lives, where to, and by which route.
-    Status,
-    /// Run it in the foreground, until Ctrl-C.
-    Run {
-        /// Leave the terminal's session and say on stdout when it listens: what `start` runs.
-        #[arg(long, hide = true)]
-        detached: bool,
-        /// Take this route only, for tests and measurements.
-        #[arg(long, hide = true, env = "WINDTUNNEL_FORWARD_ROUTE", hide_env = true)]
-        route: Option<ForwardRoute>,
-    },
-}
-
-/// A route of the forward.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum ForwardRoute {
-    /// Through the API server.
-    Api,
-    /// Straight to the node.
-    Direct,
-}
-
-impl From<ForwardRoute> for Route {
-    fn from(route: ForwardRoute) -> Self {
-        match route {
-            ForwardRoute::Api => Self::ApiServer,
-            ForwardRoute::Direct => Self::Direct,
-        }
-    }
 }
 
 /// The completion script of a shell.

@@ -102,7 +102,11 @@ pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundin
     // The file is about one environment. Another that is there already keeps what it was brought up with.
     let project = surroundings.project()?.filter(|project| before.is_none() || project.name() == name);
     let below = project.as_ref().map(Project::wishes).unwrap_or_default();
-    let wishes = settings.wishes(name).over(below);
+    let mut wishes = settings.wishes(name).over(below);
+    if let (Some(project), None) = (&project, &before) {
+        // From wherever below it a command is given, a project has one DAG folder.
+        wishes.dags.get_or_insert_with(|| project.folder().join(plan::DEFAULT_DAGS));
+    }
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
     let plan =

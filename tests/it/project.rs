@@ -94,6 +94,16 @@ fn up_takes_the_file() {
 }
 
 #[test]
+fn a_project_has_one_dag_folder_wherever_below_it_one_is() {
+    let context = TestContext::new();
+    context.write_file("project/windtunnel.yaml", "timeout: 60\n");
+    context.write_file("project/deep/down/file", "");
+    let shown = context.run_in("project/deep/down", &["config", "show", "-o", "json"]);
+    let folder = context.path("project/dags").display().to_string();
+    assert_eq!(setting(&shown, "dags"), (folder.into(), "default".to_owned()));
+}
+
+#[test]
 fn an_unknown_key() {
     let context = TestContext::new();
     context.write_file("project/windtunnel.yaml", "# mine\nname: shop\nprot: 7171\n");

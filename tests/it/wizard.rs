@@ -259,6 +259,37 @@ fn a_file_that_is_there_is_the_default_and_stays() {
 }
 
 #[test]
+fn an_environment_that_is_there_is_continued() {
+    let context = TestContext::new();
+    context.up();
+    context.on("docker", "container ls", &["stdout airflow-cluster"]);
+    let mut session = spawn(&context, &[]);
+    session.exp_string("airflow-cluster is there already: it is continued or repaired").unwrap();
+    // Its cluster, namespace and DAG folder are settled, and its own forward is no stranger on the port.
+    for (question, keys) in [(QUESTIONS[0], "\r"), (QUESTIONS[2], "\r"), (QUESTIONS[5], "\r"), (QUESTIONS[6], "n")] {
+        let shown = answer(&mut session, question, keys);
+        assert!(!shown.contains("Which cluster") && !shown.contains("is taken by windtunnel, so"), "{shown}");
+    }
+    let shown = answer(&mut session, QUESTIONS[7], "\r");
+    assert!(shown.contains("kind, brought up before") && shown.contains("windtunnel up\r"), "{shown}");
+    let (rest, code) = end(session);
+    assert!(code == 0 && rest.contains("Airflow is ready"), "{code} {rest}");
+}
+
+#[test]
+fn a_name_that_is_given_and_a_yes_are_not_asked_for() {
+    let context = TestContext::new();
+    let mut session = spawn(&context, &["--yes", "--plain", "--name", "airflow-cluster"]);
+    for question in &QUESTIONS[1..6] {
+        let shown = answer(&mut session, question, "\n");
+        assert!(!shown.contains(QUESTIONS[0]), "{shown}");
+    }
+    answer(&mut session, QUESTIONS[6], "no\n");
+    let (rest, code) = end(session);
+    assert!(code == 0 && rest.contains("Airflow is ready") && !rest.contains(QUESTIONS[7]), "{code} {rest}");
+}
+
+#[test]
 fn nobody_to_ask_is_answered_with_the_help() {
     let context = TestContext::new();
     for arguments in [&["--no-input"][..], &["-o", "json"]] {

@@ -1,13 +1,13 @@
 //! What is there before anything is asked: engine, tools, clusters, contexts, room, the port.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cluster::contexts::{self, Listed};
 use crate::cluster::forward::{port_holder, port_is_free};
 use crate::error::{Failure, Kind};
 use crate::images::bundle::Bundle;
-use crate::plan::{Plan, Provider};
+use crate::plan::{ClusterPlan, Plan, Provider};
 use crate::steps::prerequisites::{Room, measure};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
@@ -62,7 +62,8 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
         minikube(surroundings, ui),
     );
     let helm = helm?;
-    let contexts = contexts::list(&surroundings.kubeconfig)?;
+    let kubeconfig = kubeconfig(plan, surroundings);
+    let contexts = contexts::list(kubeconfig)?;
     let mut providers = Vec::new();
     if engine.is_ok() && kind.is_ok() {
         providers.push(Provider::Kind);
@@ -99,6 +100,14 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
         port: (port, holder),
         providers,
     })
+}
+
+/// The kubeconfig that contexts are chosen from: one that was named, or the user's own.
+pub(super) fn kubeconfig<'a>(plan: &'a Plan, surroundings: &'a Surroundings) -> &'a Path {
+    match &plan.cluster {
+        ClusterPlan::Existing { kubeconfig, .. } => kubeconfig,
+        _ => &surroundings.kubeconfig,
+    }
 }
 
 /// minikube's version, where there is a minikube.

@@ -75,7 +75,7 @@ async fn ask(scene: Scene<'_>, ui: &Ui, surroundings: &Surroundings) -> Result<A
 /// Whether the namespace of a cluster that exists is in use, and by what.
 async fn look_into(answers: &Answers, scene: Scene<'_>, surroundings: &Surroundings) -> Result<Taken, Failure> {
     let context = answers.context.as_deref().unwrap_or_default();
-    let cluster = Cluster::open(&surroundings.kubeconfig, context).await?;
+    let cluster = Cluster::open(found::kubeconfig(scene.plan, surroundings), context).await?;
     Ok(match cluster.namespace(&answers.namespace, &scene.plan.name).await? {
         namespace::Found::Absent | namespace::Found::Ours => Taken::Free,
         namespace::Found::Terminating => Taken::Leaving,

@@ -6,7 +6,7 @@ use super::answers::{Answers, Taken};
 use super::found::Found;
 use crate::cluster::contexts::Listed;
 use crate::cluster::forward::{port_holder, port_is_free};
-use crate::plan::{self, DEFAULT_PORT, Plan, Provider, check_name};
+use crate::plan::{self, ClusterPlan, DEFAULT_PORT, Plan, Provider, check_name};
 use crate::profile;
 use crate::stacks;
 use crate::state::Record;
@@ -196,7 +196,13 @@ fn contexts(scene: Scene<'_>) -> Ask {
     };
     let contexts = scene.found.contexts.iter();
     let options = contexts.map(|context| Choice { value: context.name.clone(), label: label(context) }).collect();
-    Ask::Choice { options, default: None }
+    // None is proposed but one that was named before, in a file or a variable.
+    let named = match &scene.plan.cluster {
+        ClusterPlan::Existing { context, .. } => Some(context),
+        _ => None,
+    };
+    let default = scene.found.contexts.iter().position(|context| Some(&context.name) == named);
+    Ask::Choice { options, default }
 }
 
 fn in_use(namespace: &str, objects: &[String]) -> Vec<String> {
