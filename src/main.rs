@@ -92,7 +92,8 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
         _ = terminate.recv() => return Err(interrupted()),
         ended = command => ended,
     };
-    if ended.is_ok() {
+    // A question that Ctrl-C left says so itself.
+    if ended.as_ref().map_or_else(|failure| failure.kind == Kind::Interrupted, |()| true) {
         return ended;
     }
     // A child that died of the same Ctrl-C must not be taken for the cause, so whatever signal is here already goes first.

@@ -30,19 +30,19 @@ pub(super) fn select(question: &str, items: &[String], default: Option<usize>) -
     select.interact_opt().map_err(|error| unanswered(&error))
 }
 
-/// Asks for a line of text.
-pub(super) fn line(prompt: &str) -> Result<Option<String>, Failure> {
+/// Asks for a line of text; what Enter alone takes is shown as if it had been typed.
+pub(super) fn line(prompt: &str, default: &str) -> Result<Option<String>, Failure> {
     let terminal = Term::stderr();
-    read_line(&terminal, prompt).map_err(|error| unanswered(&error))
+    read_line(&terminal, prompt, default).map_err(|error| unanswered(&error))
 }
 
-fn read_line(terminal: &Term, prompt: &str) -> std::io::Result<Option<String>> {
+fn read_line(terminal: &Term, prompt: &str, default: &str) -> std::io::Result<Option<String>> {
     terminal.write_str(prompt)?;
     let mut text = String::new();
     loop {
         match terminal.read_key()? {
             Key::Enter => {
-                terminal.write_line("")?;
+                terminal.write_line(if text.is_empty() { default } else { "" })?;
                 return Ok(Some(text));
             }
             Key::Escape => {
@@ -63,6 +63,9 @@ fn read_line(terminal: &Term, prompt: &str) -> std::io::Result<Option<String>> {
     }
 }
 
+/// A Ctrl-C comes as an error too, and needs no other word than that nothing came of it.
 fn unanswered(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Kind::Interrupted, "the question was not answered").evidence(error.to_string())
+    let failure = Failure::new(Kind::Interrupted, "left without an answer: nothing was changed");
+    let why = error.to_string();
+    if why.contains("interrupted") { failure } else { failure.evidence(why) }
 }

@@ -71,7 +71,7 @@ pub(super) fn moving(question: &Question, ui: &Ui) -> Result<Answer, Failure> {
             Ok(Answer::Text(options[chosen].value.clone()))
         }
         Ask::Text { default, check } => loop {
-            let line = prompt::line(&format!("{sign} {} [{default}]: ", question.title))?.ok_or_else(left)?;
+            let line = prompt::line(&format!("{sign} {} [{default}]: ", question.title), default)?.ok_or_else(left)?;
             match taken(&line, default, check) {
                 Ok(text) => return Ok(Answer::Text(text)),
                 Err(why) => complain(&why, ui),

@@ -62,7 +62,7 @@ fn enter_all_the_way() {
         "docker 28.2.2",
         "kind 0.30.0",
         "helm 3.19.0",
-        "you have no current one, and it stays so",
+        "none, and it stays so",
         "airflow-cluster (new, nothing else is in it)",
         "The same in one line",
         "windtunnel up\r",
@@ -90,6 +90,7 @@ fn ctrl_c_or_esc_at_each_question_changes_nothing() {
             answer(&mut session, QUESTIONS[last], key);
             let (shown, code) = end(session);
             assert_eq!(code, 130, "{key:?} at {}: {shown}", QUESTIONS[last]);
+            assert!(shown.contains("nothing was changed"), "{shown}");
             assert!(shown.rfind(CURSOR) >= shown.rfind("\u{1b}[?25l"), "{shown:?}");
             assert_nothing_changed(&context);
         }
@@ -202,13 +203,13 @@ fn an_existing_cluster_and_a_namespace_in_use() {
     let mut session = spawn_with(&context, &["--plain"], &[("KUBECONFIG", &file)]);
     session.exp_string("far (current), near").unwrap();
     answer(&mut session, "Name of the environment", "\n");
-    session.exp_string("Your current kubeconfig context is far; that stays so").unwrap();
+    session.exp_string("Your current kubeconfig context stays as it is: far.").unwrap();
     answer(&mut session, "Number from 1 to 2 [1]: ", "2\n");
     answer(&mut session, "Which context", "");
     answer(&mut session, "Number from 1 to 2: ", "\n");
     session.exp_string("type a number from 1 to 2").unwrap();
     answer(&mut session, "Number from 1 to 2: ", "1\n");
-    session.exp_string("k8s.example.com, which does not look like this machine").unwrap();
+    session.exp_string("far is at https://k8s.example.com.").unwrap();
     answer(&mut session, "Use it all the same [no]: ", "\n");
     answer(&mut session, "Number from 1 to 2: ", "2\n");
     answer(&mut session, "Namespace [airflow-cluster]: ", "data\n");
@@ -220,7 +221,7 @@ fn an_existing_cluster_and_a_namespace_in_use() {
     for question in ["Which Airflow", "Folder with your DAGs", "Put an example", "Port of the web", "Run the smoke"] {
         answer(&mut session, question, "\n");
     }
-    session.exp_string("near (your current one, far, stays as it is)").unwrap();
+    session.exp_string("far, and it stays that").unwrap();
     session.exp_string("data (in use, installed beside what is there)").unwrap();
     let command = "windtunnel up --provider existing --context near --namespace data --adopt-namespace --smoke";
     session.exp_string(command).unwrap();

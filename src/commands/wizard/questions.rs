@@ -126,8 +126,9 @@ fn question(topic: Topic, scene: Scene<'_>, answers: &Answers) -> Option<Questio
         ),
         Topic::Remote if is_new && is_existing => {
             let context = scene.context(answers).filter(|context| !context.is_local())?;
-            let note = format!("{} is at {}, which does not look like this machine.", context.name, context.server);
-            titled("Use it all the same", vec![note], Ask::YesNo(false))
+            let place = format!("{} is at {}.", context.name, context.server);
+            let notes = vec![place, "That does not look like a cluster of this machine.".to_owned()];
+            titled("Use it all the same", notes, Ask::YesNo(false))
         }
         Topic::Namespace if is_new && is_existing => {
             let mut notes = vec!["Airflow gets a namespace; it is looked at before anything is done.".to_owned()];
@@ -164,13 +165,10 @@ fn question(topic: Topic, scene: Scene<'_>, answers: &Answers) -> Option<Questio
 
 fn current(found: &Found) -> Vec<String> {
     let current = found.current().map_or_else(
-        || "You have no current kubeconfig context".to_owned(),
-        |current| format!("Your current kubeconfig context is {}", current.name),
+        || "You have no current kubeconfig context, and it stays so.".to_owned(),
+        |current| format!("Your current kubeconfig context stays as it is: {}.", current.name),
     );
-    vec![
-        format!("{current}; that stays so, whatever you choose."),
-        "windtunnel keeps a kubeconfig of its own.".to_owned(),
-    ]
+    vec![current, "windtunnel has a kubeconfig of its own.".to_owned()]
 }
 
 fn providers(scene: Scene<'_>, answers: &Answers) -> Ask {
@@ -190,9 +188,11 @@ fn providers(scene: Scene<'_>, answers: &Answers) -> Ask {
 }
 
 fn contexts(scene: Scene<'_>) -> Ask {
+    let width = scene.found.contexts.iter().map(|context| context.name.chars().count()).max().unwrap_or(0);
     let label = |context: &Listed| {
         let current = if context.current { ", current" } else { "" };
-        format!("{}  {}  (namespace {}{current})", context.name, context.server, context.namespace)
+        let Listed { name, server, namespace, .. } = context;
+        format!("{name:width$}  {server}  (namespace {namespace}{current})")
     };
     let contexts = scene.found.contexts.iter();
     let options = contexts.map(|context| Choice { value: context.name.clone(), label: label(context) }).collect();

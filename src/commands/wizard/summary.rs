@@ -18,8 +18,8 @@ pub(super) fn render(answers: &Answers, scene: Scene<'_>, file: Option<&ProjectF
         _ => format!("kind-{}", answers.name),
     };
     let current = match scene.found.current() {
-        Some(current) => format!("your current one, {}, stays as it is", current.name),
-        None => "you have no current one, and it stays so".to_owned(),
+        Some(current) => format!("{}, and it stays that", current.name),
+        None => "none, and it stays so".to_owned(),
     };
     let namespace = match &answers.taken {
         _ if scene.before.is_some() => "this environment's own",
@@ -34,7 +34,8 @@ pub(super) fn render(answers: &Answers, scene: Scene<'_>, file: Option<&ProjectF
     let example = if answers.example == Some(true) { " (new, with example.py)" } else { "" };
     let rows = [
         ("cluster", cluster),
-        ("context", format!("{context} ({current})")),
+        ("context", context),
+        ("your current", current),
         ("namespace", format!("{} ({namespace})", answers.namespace)),
         ("Airflow", airflow),
         ("DAGs", format!("{}{example}", answers.dags)),
