@@ -114,7 +114,7 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the environment be there: cluster, Airflow, web interface. Run it again at any time.
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// Show what is there and whether all of it is healthy. The exit code says it too.
     Status,
     /// Remove everything that windtunnel made, and nothing else.
@@ -188,6 +188,9 @@ pub struct Settings {
     /// The folder with your DAGs, seen live by Airflow [default: ./dags, or the folder used before].
     #[arg(long, value_name = "FOLDER", env = "WINDTUNNEL_DAGS")]
     pub dags: Option<PathBuf>,
+    /// The PersistentVolumeClaim with your DAGs, on a cluster that exists, which sees no folder of this machine.
+    #[arg(long, value_name = "NAME", env = "WINDTUNNEL_DAGS_CLAIM")]
+    pub dags_claim: Option<String>,
     /// A shipped profile's name, or a file of your own [default: lite, or the one used before].
     #[arg(long, value_name = "NAME|FILE", env = "WINDTUNNEL_PROFILE")]
     pub profile: Option<String>,
@@ -231,6 +234,7 @@ impl Settings {
             namespace: self.namespace.clone(),
             port: self.port,
             dags: self.dags.clone(),
+            dags_claim: self.dags_claim.clone(),
             profile: self.profile.clone(),
             bundle: self.bundle.clone(),
             adopt_namespace: self.adopt_namespace,

@@ -116,14 +116,19 @@ fn look_around() -> Result<Surroundings, Failure> {
         .during(Kind::Usage, "the home folder is not known: set HOME")?;
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
     let state = named("WINDTUNNEL_STATE").or_else(|| Some(folders.state_dir()?.join("windtunnel")));
+    let kubeconfig = match named("KUBECONFIG") {
+        Some(files) => std::env::split_paths(&files).collect(),
+        None => vec![folders.home_dir().join(".kube/config")],
+    };
+    let folder = std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?;
     Ok(Surroundings {
-        folder: std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?,
+        kubeconfig: kubeconfig.into_iter().map(|file| folder.join(file)).collect(),
+        folder,
         search_path: std::env::var_os("PATH").unwrap_or_default(),
         program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,
         paths: Paths::new(
             state.ok_or_else(|| Failure::usage("the folder for state is not known: set WINDTUNNEL_STATE"))?,
         ),
-        kubeconfig: named("KUBECONFIG").unwrap_or_else(|| folders.home_dir().join(".kube/config")),
         cache: folders.cache_dir().join("windtunnel"),
         user: rustix::process::geteuid().as_raw(),
     })

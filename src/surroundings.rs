@@ -19,8 +19,8 @@ pub struct Surroundings {
     pub program: PathBuf,
     /// Where the environments are kept.
     pub paths: Paths,
-    /// The user's own kubeconfig, which is read only where a context of it was named.
-    pub kubeconfig: PathBuf,
+    /// The files of the user's own kubeconfig, as `KUBECONFIG` names them, absolute; read only where a context was named or is to be chosen.
+    pub kubeconfig: Vec<PathBuf>,
     /// Where files are kept that can be made again: pulled images, `~/.cache/windtunnel` by default.
     pub cache: PathBuf,
     /// The user that files of the DAG folder belong to, as a number.
@@ -119,7 +119,7 @@ mod tests {
             search_path: OsString::new(),
             program: PathBuf::new(),
             paths: Paths::new(folder.join("state")),
-            kubeconfig: PathBuf::new(),
+            kubeconfig: Vec::new(),
             cache: PathBuf::new(),
             user: rustix::process::geteuid().as_raw(),
         }

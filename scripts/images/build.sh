@@ -20,18 +20,20 @@ Stages:
   kind         kind $KIND
   helm         Helm $HELM
   helm4        Helm $HELM4, for tests; not in the bundle, and only if named
+  minikube     minikube $MINIKUBE, only if named; from then on it is in the bundle
   kubernetes   the Kubernetes $KUBERNETES commands, one program
   components   etcd, CoreDNS, crictl, pause
   postgres     $prefix/postgres, PostgreSQL $POSTGRES
   airflow      $prefix/airflow:$AIRFLOW
-  node         $prefix/node:v$KUBERNETES, with all that runs in it, after all of the above
+  node         $prefix/node:v$KUBERNETES for kind and minikube, with all that runs in it, after all of the above
   bundle       bundle.json, after all the others
 
-Programs are compiled while images are put together. Without a STAGE it is all of them but helm4; a named one brings
-those that it comes after.
+Programs are compiled while images are put together. Without a STAGE it is all of them but helm4 and minikube; a named
+one brings those that it comes after, and minikube the bundle.
 EOT
 }
 
+bundled=(kind helm kubernetes components postgres airflow node bundle)
 requested=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -40,12 +42,15 @@ while [ $# -gt 0 ]; do
     --bundle=*) bundle=${1#*=} ;;
     kind | helm | helm4 | kubernetes | components | postgres | airflow) requested+=("$1") ;;
     node) requested+=(kubernetes components postgres airflow node) ;;
-    bundle) requested+=(kind helm kubernetes components postgres airflow node bundle) ;;
+    minikube) requested+=(minikube "${bundled[@]}") ;;
+    bundle) requested+=("${bundled[@]}") ;;
     *) usage >&2; fail "Unknown argument: $1" ;;
   esac
   shift
 done
-[ ${#requested[@]} -gt 0 ] || requested=(kind helm kubernetes components postgres airflow node bundle)
+[ ${#requested[@]} -gt 0 ] || requested=("${bundled[@]}")
+# Once built, it is kept up to date.
+if [ -e "$output/minikube.json" ] && [[ " ${requested[*]} " == *" bundle "* ]]; then requested+=(minikube); fi
 mkdir -p "$bundle"
 bundle=$(cd "$bundle" && pwd)
 export bundle
@@ -66,7 +71,7 @@ check_prerequisites
 # Side by side: compiling takes the processors, packages take the network and the disk. Each side is a process group,
 # so that an interrupt reaches the compiler as well.
 set -m
-run_stages kind helm kubernetes components helm4 &
+run_stages kind helm kubernetes components helm4 minikube &
 compiling=$!
 run_stages postgres airflow &
 packing=$!

@@ -9,7 +9,7 @@ use super::{Cli, UpArgs};
 use crate::error::Failure;
 use crate::plan::Origin;
 
-/// For each option that was given, by its field's name: on the command line, or by which variable.
+/// For each option that was given, by its long name: on the command line, or by which variable.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(BTreeMap<String, Origin>);
 
@@ -31,7 +31,7 @@ impl Origins {
                 }
                 _ => continue,
             };
-            self.0.insert(id.to_owned(), origin);
+            self.0.insert(option.to_owned(), origin);
         }
         if let Some((name, below)) = matches.subcommand()
             && let Some(command) = command.find_subcommand(name)
@@ -67,7 +67,7 @@ pub fn help() -> ! {
 pub fn of_words(words: &[String]) -> Result<UpArgs, Failure> {
     let bug = |why: String| Failure::bug(format!("`{}` is not a command", shell_words::join(words))).evidence(why);
     match Cli::command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(Cli { command: Some(super::Command::Up(arguments)), .. }) => Ok(arguments),
+        Ok(Cli { command: Some(super::Command::Up(arguments)), .. }) => Ok(*arguments),
         Ok(_) => Err(bug("it is not `up`".to_owned())),
         Err(error) => Err(bug(error.to_string())),
     }

@@ -31,13 +31,27 @@ impl Cluster {
     /// # Errors
     /// The kubeconfig cannot be read or has no such context.
     pub async fn open(kubeconfig: &Path, context: &str) -> Result<Self, Failure> {
-        let doing = || format!("cannot use the kubeconfig {}", kubeconfig.display());
-        let document = Kubeconfig::read_from(kubeconfig).during(Kind::Cluster, doing())?;
+        let doing = format!("cannot use the kubeconfig {}", kubeconfig.display());
+        let document = Kubeconfig::read_from(kubeconfig).during(Kind::Cluster, doing.as_str())?;
+        Self::of_document(document, context, &doing).await
+    }
+
+    /// The same for a kubeconfig that is no file.
+    ///
+    /// # Errors
+    /// The text is no kubeconfig or has no such context.
+    pub async fn open_text(kubeconfig: &str, context: &str) -> Result<Self, Failure> {
+        let doing = format!("cannot use the context `{context}`");
+        let document = Kubeconfig::from_yaml(kubeconfig).during(Kind::Cluster, doing.as_str())?;
+        Self::of_document(document, context, &doing).await
+    }
+
+    async fn of_document(document: Kubeconfig, context: &str, doing: &str) -> Result<Self, Failure> {
         let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-        let mut config = Config::from_custom_kubeconfig(document, &options).await.during(Kind::Cluster, doing())?;
+        let mut config = Config::from_custom_kubeconfig(document, &options).await.during(Kind::Cluster, doing)?;
         // The cluster is local: a proxy of the surroundings must not come between (kube reads HTTPS_PROXY by itself).
         config.proxy_url = None;
-        let client = client(&config).during(Kind::Cluster, doing())?;
+        let client = client(&config).during(Kind::Cluster, doing)?;
         Ok(Self { client, config })
     }
 

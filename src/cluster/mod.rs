@@ -1,15 +1,18 @@
 //! The only place that knows Kubernetes' interface: the client, what is observed, the verdict on it, the wait, logs, and the forward.
 
+mod access;
 mod api_server;
 mod client;
-pub mod contexts;
 pub mod forward;
+pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;
 mod observe;
 pub mod release;
+mod removal;
 mod restart;
 mod secret;
+mod smoke_files;
 pub mod survey;
 pub mod verdict;
 pub mod wait;

@@ -2,6 +2,7 @@
 
 use futures_util::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::{Discovery, Scope, verbs};
 use serde_json::json;
@@ -25,6 +26,15 @@ pub enum Found {
     Foreign(Vec<String>),
 }
 
+/// What is in a namespace, as `kind/name`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Holdings {
+    /// What the environment and its release brought.
+    pub ours: Vec<String>,
+    /// What somebody else did, without what only follows from it.
+    pub others: Vec<String>,
+}
+
 impl Cluster {
     /// Looks at a namespace; what is in it is only asked for where windtunnel did not make it.
     ///
@@ -43,7 +53,25 @@ impl Cluster {
         if labels.get(ENVIRONMENT_LABEL).map(String::as_str) == Some(environment) {
             return Ok(Found::Ours);
         }
-        Ok(Found::Foreign(self.objects_in(name).await.during(Kind::Cluster, doing())?))
+        let objects = self.objects_in(name).await.during(Kind::Cluster, doing())?;
+        let mut names: Vec<String> =
+            objects.iter().map(|(kind, metadata)| named(kind, metadata.name.as_deref().unwrap_or_default())).collect();
+        names.dedup();
+        Ok(Found::Foreign(names))
+    }
+
+    /// Whether there is a namespace of this name, as far as this user may know.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn has_namespace(&self, name: &str) -> Result<bool, Failure> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        match namespaces.get_metadata_opt(name).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(true),
+            found => found
+                .map(|found| found.is_some())
+                .during(Kind::Cluster, format!("cannot look at the namespace `{name}`")),
+        }
     }
 
     /// Makes a namespace, labelled as ours.
@@ -61,9 +89,37 @@ impl Cluster {
             .during(Kind::Cluster, format!("cannot make the namespace `{name}`"))
     }
 
+    /// What is in a namespace, told apart by whose it is: that of the environment and its release, and all else.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn holdings(&self, namespace: &str, environment: &str) -> Result<Holdings, Failure> {
+        let objects = self
+            .objects_in(namespace)
+            .await
+            .during(Kind::Cluster, format!("cannot look at the namespace `{namespace}`"))?;
+        // What has an owner goes with it; so do the Endpoints of a Service, which have its name instead.
+        let services: Vec<String> = objects
+            .iter()
+            .filter(|(kind, metadata)| kind == "Service" && belongs_to(metadata, environment))
+            .filter_map(|(_, metadata)| metadata.name.clone())
+            .collect();
+        let mut holdings = Holdings::default();
+        for (kind, metadata) in objects {
+            let name = metadata.name.clone().unwrap_or_default();
+            let text = named(&kind, &name);
+            if belongs_to(&metadata, environment) {
+                holdings.ours.push(text);
+            } else if !(metadata.owner_references.is_some() || kind == "Endpoints" && services.contains(&name)) {
+                holdings.others.push(text);
+            }
+        }
+        Ok(holdings)
+    }
+
     /// Everything that somebody put into a namespace: objects of every kind that can be listed, but those that Kubernetes itself puts
-    /// into every namespace and those that only tell what happened.
-    async fn objects_in(&self, namespace: &str) -> Result<Vec<String>, kube::Error> {
+    /// into every namespace and those that only tell what happened. What this user may not list is left out.
+    async fn objects_in(&self, namespace: &str) -> Result<Vec<(String, ObjectMeta)>, kube::Error> {
         let discovery = Discovery::new(self.client.clone()).run_aggregated().await?;
         let listable = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources).filter(
             |(_, capabilities)| capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST),
@@ -71,22 +127,38 @@ impl Cluster {
         let lists = listable.map(|(resource, _)| {
             let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
             async move {
-                let list = objects.list_metadata(&ListParams::default()).await?;
-                let names = list.items.into_iter().filter_map(|object| object.metadata.name);
-                Ok::<_, kube::Error>(names.map(|name| (resource.kind.clone(), name)).collect::<Vec<_>>())
+                let list = match objects.list_metadata(&ListParams::default()).await {
+                    Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Vec::new()),
+                    listed => listed?,
+                };
+                let found = list.items.into_iter().map(|object| (resource.kind.clone(), object.metadata));
+                Ok::<_, kube::Error>(found.collect::<Vec<_>>())
             }
         });
-        let mut objects: Vec<String> = try_join_all(lists)
+        let mut objects: Vec<(String, ObjectMeta)> = try_join_all(lists)
             .await?
             .into_iter()
             .flatten()
-            .filter(|(kind, name)| !belongs_to_every_namespace(kind, name))
-            .map(|(kind, name)| format!("{}/{name}", kind.to_lowercase()))
+            .filter(|(kind, metadata)| !belongs_to_every_namespace(kind, metadata.name.as_deref().unwrap_or_default()))
             .collect();
-        objects.sort();
-        objects.dedup();
+        objects.sort_by(|(kind, metadata), (other_kind, other)| (kind, &metadata.name).cmp(&(other_kind, &other.name)));
         Ok(objects)
     }
+}
+
+/// An object as `kind/name`.
+fn named(kind: &str, name: &str) -> String {
+    format!("{}/{name}", kind.to_lowercase())
+}
+
+/// Whether an object is the environment's: it has its label, or Helm made it for the release of that name.
+fn belongs_to(metadata: &ObjectMeta, environment: &str) -> bool {
+    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    let annotations = metadata.annotations.as_ref();
+    let release = annotations.and_then(|annotations| annotations.get("meta.helm.sh/release-name"));
+    label(ENVIRONMENT_LABEL) == Some(environment)
+        || (label("owner"), label("name")) == (Some("helm"), Some(environment))
+        || release.is_some_and(|release| release == environment)
 }
 
 fn belongs_to_every_namespace(kind: &str, name: &str) -> bool {
@@ -99,6 +171,19 @@ fn belongs_to_every_namespace(kind: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_ours_by_label_or_by_helms_own_marks() {
+        let of = |text: &str| serde_json::from_str::<ObjectMeta>(text).unwrap();
+        for ours in [
+            r#"{"labels":{"windtunnel.dev/environment":"demo"}}"#,
+            r#"{"labels":{"owner":"helm","name":"demo"}}"#,
+            r#"{"annotations":{"meta.helm.sh/release-name":"demo"}}"#,
+        ] {
+            assert!(belongs_to(&of(ours), "demo") && !belongs_to(&of(ours), "other"), "{ours}");
+        }
+        assert!(!belongs_to(&of(r#"{"labels":{"name":"demo"}}"#), "demo"));
+    }
 
     #[test]
     fn only_what_somebody_made_counts_as_use() {

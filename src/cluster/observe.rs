@@ -26,6 +26,10 @@ use crate::error::{Failure, Kind, chain};
 const PAUSE: Duration = Duration::from_millis(500);
 /// Without another error for so long a watch has recovered: one that goes on where it was says nothing until an object changes.
 const QUIET: Duration = Duration::from_secs(3);
+/// The one kind that no namespace has.
+const NODES: &str = "nodes";
+/// The code of a failure that is a matter of rights.
+const FORBIDDEN: &str = "api_forbidden";
 /// How many kinds are watched.
 const KINDS: usize = 7;
 
@@ -73,7 +77,7 @@ impl Watch {
             claims: add(&mut changes, "persistentvolumeclaims", Api::namespaced(client(), namespace)),
             deployments: add(&mut changes, "deployments", Api::namespaced(client(), namespace)),
             events: add(&mut changes, "events", Api::namespaced(client(), namespace)),
-            nodes: add(&mut changes, "nodes", Api::all(client())),
+            nodes: add(&mut changes, NODES, Api::all(client())),
             pods: add(&mut changes, "pods", Api::namespaced(client(), namespace)),
             replica_sets: add(&mut changes, "replicasets", Api::namespaced(client(), namespace)),
             stateful_sets: add(&mut changes, "statefulsets", Api::namespaced(client(), namespace)),
@@ -136,6 +140,10 @@ impl Watch {
 
     fn take_in(&mut self, change: Change) {
         match change {
+            // The user of one namespace may not see the nodes; the verdicts do without them.
+            Change::Failed(NODES, error) if code(&error) == FORBIDDEN => {
+                self.listed.insert(NODES);
+            }
             Change::Failed(kind, error) => {
                 let now = Instant::now();
                 let before = self.errors.remove(kind).filter(|trouble| trouble.last.elapsed() < QUIET);
@@ -179,7 +187,7 @@ fn code(error: &watcher::Error) -> &'static str {
         watcher::Error::NoResourceVersion | watcher::Error::WatchError(_) => return "api_unreachable",
     };
     match source {
-        kube::Error::Api(status) if status.code == 401 || status.code == 403 => "api_forbidden",
+        kube::Error::Api(status) if status.code == 401 || status.code == 403 => FORBIDDEN,
         _ => "api_unreachable",
     }
 }

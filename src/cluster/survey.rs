@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -104,7 +105,7 @@ async fn observe(cluster: &Cluster, namespace: &str) -> Result<Observed, Failure
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
-        list(Api::all(client())),
+        list_nodes(Api::all(client())),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
@@ -120,6 +121,15 @@ where
     let parameters = ListParams::default();
     let answer = timeout(PATIENCE, api.list(&parameters)).await.during(Kind::Cluster, doing())?;
     Ok(answer.during(Kind::Cluster, doing())?.items.into_iter().map(Arc::new).collect())
+}
+
+/// The nodes, as far as this user may see them: who has one namespace only need not.
+async fn list_nodes(api: Api<Node>) -> Result<Vec<Arc<Node>>, Failure> {
+    let doing = "cannot list the nodes of the cluster";
+    match timeout(PATIENCE, api.list(&ListParams::default())).await.during(Kind::Cluster, doing)? {
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Vec::new()),
+        listed => Ok(listed.during(Kind::Cluster, doing)?.items.into_iter().map(Arc::new).collect()),
+    }
 }
 
 fn nodes(observed: &Observed) -> Vec<NodeState> {

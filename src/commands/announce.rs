@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::providers::kind::Found;
+use crate::plan::Provider;
+use crate::providers::Found;
 use crate::steps::Context;
 use crate::steps::prerequisites::Prerequisites;
 use crate::ui::event::Event;
@@ -10,16 +11,17 @@ use crate::ui::event::Event;
 /// What `up` would do, and with what.
 pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
     let crate::plan::Plan { name, namespace, port, dags, profile, .. } = context.plan;
-    let cluster = match ready.found {
-        Found::Absent => "create",
-        Found::Stopped(_) => "start",
-        Found::Running(_) => "use as it is",
+    let cluster = match ready.provider.found() {
+        Some(Found::Absent) => "create",
+        Some(Found::Stopped(_)) => "start",
+        Some(Found::Running(_)) | None => "use as it is",
     };
+    let provider = context.plan.cluster.provider().name();
     let images = [&ready.images.node, &ready.images.airflow, &ready.images.database];
     if context.ui.is_json() {
         context.ui.event(&Event::Result {
             result: json!({
-                "name": name, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
+                "name": name, "provider": provider, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
                 "dags": dags, "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
                 "images": images.map(|image| json!({"role": image.role.name(), "reference": image.reference})),
             }),
@@ -32,11 +34,11 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         .as_ref()
         .map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
     let mut lines = vec![
-        format!("kind cluster   {cluster}: {}", context.plan.context()),
+        format!("{:14} {cluster}: {}", format!("{provider} cluster"), context.plan.context()),
         format!("namespace      {namespace}"),
         format!("release        {name}: {} (Airflow {}, KubernetesExecutor)", profile.stack, profile.airflow.version),
         format!("web interface  {}", context.plan.url()),
-        format!("DAGs           {} (live)", dags.display()),
+        format!("DAGs           {}", dags_words(context)),
         format!("images         from {source}"),
     ];
     lines.extend(images.map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
@@ -58,10 +60,6 @@ pub(super) fn ready(context: Context<'_>) {
         return;
     }
     let option = context.surroundings.name_option(&plan.name);
-    let dags = plan
-        .dags
-        .strip_prefix(&context.surroundings.folder)
-        .map_or_else(|_| plan.dags.display().to_string(), |inside| format!("./{}", inside.display()));
     context.ui.say(&format!(
         "\nAirflow is ready:  {}   user {}   password: windtunnel credentials{option}",
         plan.url(),
@@ -69,6 +67,21 @@ pub(super) fn ready(context: Context<'_>) {
     ));
     context.ui.say(&format!(
         "DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}",
-        format!("{dags} (live)")
+        dags_words(context)
     ));
+}
+
+/// Where the DAGs are, for a person.
+fn dags_words(context: Context<'_>) -> String {
+    let plan = context.plan;
+    match (plan.cluster.provider(), &plan.dags_claim) {
+        (Provider::Existing, Some(claim)) => format!("claim {claim}"),
+        (Provider::Existing, None) => "none: --dags-claim".to_owned(),
+        _ => {
+            let inside = plan.dags.strip_prefix(&context.surroundings.folder);
+            let folder =
+                inside.map_or_else(|_| plan.dags.display().to_string(), |inside| format!("./{}", inside.display()));
+            format!("{folder} (live)")
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::error::Failure;
 use crate::state::Record;
-use crate::steps::smoke::{self, Inputs};
+use crate::steps::smoke::{self, Inputs, Place};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 use crate::ui::event::Event;
@@ -24,7 +24,7 @@ pub async fn smoke(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(
     let inputs = Inputs {
         port: record.port,
         credentials: &credentials,
-        folder: &folder,
+        place: Place::of(record.cluster.provider(), &folder, &record.name, &record.namespace),
         cluster: &cluster,
         namespace: &record.namespace,
     };

@@ -12,7 +12,8 @@ use crate::cluster::survey::{self, Survey};
 use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
 use crate::plan;
-use crate::providers::kind::{self as provider, Found};
+use crate::plan::ClusterPlan;
+use crate::providers::kind;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
@@ -56,10 +57,15 @@ struct Status {
 pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
-    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-    docker.info(ui).await?;
-    let found = provider::find(&docker, name, &paths, ui).await?;
-    let status = look(&record, &found, &paths).await;
+    let cluster = match record.cluster {
+        ClusterPlan::Existing { .. } => "running",
+        ClusterPlan::Kind | ClusterPlan::Minikube { .. } => {
+            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+            docker.info(ui).await?;
+            kind::find(&docker, name, &paths, ui).await?.state()
+        }
+    };
+    let status = look(&record, cluster, &paths).await;
     if ui.is_json() {
         ui.document(&status);
     } else {
@@ -72,13 +78,8 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint("to repair: `windtunnel up`"))
 }
 
-async fn look(record: &Record, found: &Found, paths: &EnvironmentPaths) -> Status {
+async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) -> Status {
     let mut problems = Vec::new();
-    let cluster = match found {
-        Found::Absent => "absent",
-        Found::Running(_) => "running",
-        Found::Stopped(_) => "stopped",
-    };
     let mut release = None;
     let mut survey = None;
     if cluster == "running" {

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 use super::announce;
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Provider};
 use crate::profile::{self, Profile};
-use crate::providers::kind as provider;
+use crate::providers;
 use crate::stacks;
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
 use crate::steps::prerequisites::Prerequisites;
@@ -52,8 +52,8 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         airflow_image: &ready.images.airflow.reference,
         database_image: &ready.images.database.reference,
         user: surroundings.user,
-        dags: provider::DAGS,
-        smoke: provider::SMOKE,
+        dags: has_mounts(&plan).then_some(providers::DAGS),
+        smoke: has_mounts(&plan).then_some(providers::SMOKE),
     });
     let record = record(&plan, &ready, Record::load(&paths)?.as_ref());
     record.save(&paths)?;
@@ -72,10 +72,11 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     steps::forward::ensure(context, &record, &release).await?;
     steps::check_web::check(plan.port, plan.timeout.min(WEB_PATIENCE), ui).await?;
     if arguments.smoke {
+        let folder = paths.smoke_dags();
         let inputs = steps::smoke::Inputs {
             port: plan.port,
             credentials: &credentials,
-            folder: &paths.smoke_dags(),
+            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
             cluster: &cluster,
             namespace: &plan.namespace,
         };
@@ -103,7 +104,8 @@ pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundin
     let project = surroundings.project()?.filter(|project| before.is_none() || project.name() == name);
     let below = project.as_ref().map(Project::wishes).unwrap_or_default();
     let mut wishes = settings.wishes(name).over(below);
-    if let (Some(project), None) = (&project, &before) {
+    let has_folder = wishes.provider.map_or(wishes.context.is_none(), |provider| provider != Provider::Existing);
+    if let (Some(project), None, true) = (&project, &before, has_folder) {
         // From wherever below it a command is given, a project has one DAG folder.
         wishes.dags.get_or_insert_with(|| project.folder().join(plan::DEFAULT_DAGS));
     }
@@ -112,6 +114,11 @@ pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundin
     let plan =
         plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)?;
     Ok(Resolved { plan, project, before })
+}
+
+/// Whether the nodes see folders of this machine: those of a cluster that exists do not.
+fn has_mounts(plan: &Plan) -> bool {
+    plan.cluster.provider() != Provider::Existing
 }
 
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
@@ -134,7 +141,9 @@ fn record(plan: &Plan, ready: &Prerequisites, before: Option<&Record>) -> Record
         namespace: plan.namespace.clone(),
         port: plan.port,
         dags: plan.dags.clone(),
-        made_dags: before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists(),
+        dags_claim: plan.dags_claim.clone(),
+        made_dags: has_mounts(plan)
+            && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
         profile: plan.profile_origin.clone(),
         bundle: plan.bundle.clone(),
         executor: plan.executor,

@@ -62,9 +62,9 @@ pub enum Role {
     Airflow,
     /// PostgreSQL's image.
     Database,
-    /// The kind node image.
+    /// The node image, for kind and for minikube.
     Node,
-    /// A program: kind, helm.
+    /// A program: kind, helm, and minikube if it was asked for.
     Tool,
 }
 
@@ -231,6 +231,15 @@ mod tests {
         assert!(open(&bundle(&manifest("../a.tar", 3, ABC), &[])).contains("outside the bundle: ../a.tar"));
         assert!(open(&bundle("{", &[])).ends_with("bundle.json is not valid"));
         assert!(open(&bundle(r#"{"format":9,"entries":[]}"#, &[])).contains("of format 9"));
+    }
+
+    #[test]
+    fn a_tool_is_found_by_its_name_and_need_not_be_there() {
+        let manifest = manifest("a.tar", 3, ABC).replace(r#""role":"airflow""#, r#""role":"tool","name":"minikube""#);
+        let folder = bundle(&manifest, &[("a.tar", b"abc")]);
+        let bundle = Bundle::open(folder.path()).unwrap();
+        assert_eq!(bundle.tool("minikube"), Some(folder.path().join("a.tar")));
+        assert_eq!(bundle.tool("kind"), None);
     }
 
     #[test]

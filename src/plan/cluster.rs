@@ -48,8 +48,8 @@ pub enum ClusterPlan {
     },
     /// A cluster that is there already.
     Existing {
-        /// The kubeconfig file that names it; several are separated as in `KUBECONFIG`.
-        kubeconfig: PathBuf,
+        /// The kubeconfig files that name it, as one.
+        kubeconfig: Vec<PathBuf>,
         /// The context in it.
         context: String,
     },
@@ -98,7 +98,7 @@ pub(super) fn resolve(
     wishes: &Wishes,
     before: Option<&Record>,
     name: &str,
-    kubeconfig: &Path,
+    kubeconfig: &[PathBuf],
     folder: &Path,
 ) -> Result<ClusterPlan, Failure> {
     let former = before.map(|record| &record.cluster);
@@ -112,6 +112,20 @@ pub(super) fn resolve(
             provider.name()
         ))
         .hint("to use it: `--provider existing`"));
+    }
+    if provider == Provider::Existing && wishes.dags.is_some() {
+        return Err(Failure::usage("the nodes of a cluster that exists do not see the folders of this machine")
+            .hint(
+                "put the DAGs into a PersistentVolumeClaim of the release's namespace and name it: `--dags-claim NAME`",
+            )
+            .hint("or let a values file bring them, with git-sync in a sidecar: `--values FILE`"));
+    }
+    if provider != Provider::Existing && wishes.dags_claim.is_some() {
+        return Err(Failure::usage(format!(
+            "--dags-claim is for a cluster that exists, not for one of {}",
+            provider.name()
+        ))
+        .hint("here a folder is seen live: `--dags FOLDER`"));
     }
     if provider != Provider::Minikube && wishes.driver.is_some() {
         return Err(Failure::usage(format!("--driver is minikube's, not one of {}", provider.name()))
@@ -137,7 +151,7 @@ pub(super) fn resolve(
                 Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
                     .hint("name it: `--context NAME`; the names: `kubectl config get-contexts`")
             })?;
-            let named = wishes.kubeconfig.as_ref().map(|path| super::inside(folder, path));
+            let named = wishes.kubeconfig.as_ref().map(|path| vec![super::inside(folder, path)]);
             ClusterPlan::Existing {
                 kubeconfig: named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned()),
                 context,
@@ -169,14 +183,15 @@ mod tests {
     use super::*;
 
     fn resolved(wishes: &Wishes) -> Result<ClusterPlan, Failure> {
-        resolve(wishes, None, "demo", Path::new("/home/me/.kube/config"), Path::new("/project"))
+        resolve(wishes, None, "demo", &["/home/me/.kube/config".into()], Path::new("/project"))
     }
 
     #[test]
     fn kind_is_the_default_and_a_context_means_a_cluster_that_exists() {
         assert_eq!(resolved(&Wishes::default()).unwrap(), ClusterPlan::Kind);
         let wishes = Wishes { context: Some("work".to_owned()), ..Wishes::default() };
-        let expected = ClusterPlan::Existing { kubeconfig: "/home/me/.kube/config".into(), context: "work".to_owned() };
+        let expected =
+            ClusterPlan::Existing { kubeconfig: vec!["/home/me/.kube/config".into()], context: "work".to_owned() };
         assert_eq!(resolved(&wishes).unwrap(), expected);
     }
 

@@ -17,7 +17,7 @@ use crate::profile::Executor;
 pub const FILE: &str = "windtunnel.yaml";
 
 /// Each key, what it is for, and what stands for it where it is not set.
-const KEYS: [(&str, &str, &str); 14] = [
+const KEYS: [(&str, &str, &str); 15] = [
     ("name", "The environment, its cluster and its release.", "name: airflow-cluster"),
     ("provider", "What provides the cluster: kind, minikube or existing.", "provider: kind"),
     ("driver", "The driver of a minikube cluster.", "driver: docker"),
@@ -26,6 +26,7 @@ const KEYS: [(&str, &str, &str); 14] = [
     ("profile", "Which Airflow: a name of `windtunnel profiles`, or a file.", "profile: lite"),
     ("executor", "What runs the tasks: kubernetes, local or celery.", "executor: kubernetes"),
     ("dags", "The folder with your DAGs, seen live by Airflow.", "dags: dags"),
+    ("dags-claim", "The PersistentVolumeClaim with the DAGs of an existing cluster.", "dags-claim: dags"),
     ("port", "The port of the web interface, on 127.0.0.1.", "port: 7070"),
     ("namespace", "The namespace of the release; without this, the environment's name.", "namespace: airflow-cluster"),
     ("bundle", "Images and tools from this bundle, and nothing from a registry.", "bundle: bundle"),
@@ -68,6 +69,9 @@ pub struct ProjectFile {
     /// The DAG folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dags: Option<PathBuf>,
+    /// The PersistentVolumeClaim that holds the DAGs of a cluster that is there already.
+    #[serde(rename = "dags-claim", skip_serializing_if = "Option::is_none")]
+    pub dags_claim: Option<String>,
     /// The port of the web interface, on 127.0.0.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<NonZeroU16>,
@@ -127,6 +131,7 @@ impl ProjectFile {
             namespace: self.namespace.clone(),
             port: self.port.map(NonZeroU16::get),
             dags: absolute(&self.dags),
+            dags_claim: self.dags_claim.clone(),
             profile,
             bundle: absolute(&self.bundle),
             executor: self.executor,

@@ -42,8 +42,10 @@ pub struct Plan {
     pub namespace: String,
     /// The local port of the forward, on 127.0.0.1.
     pub port: u16,
-    /// The DAG folder, absolute.
+    /// The DAG folder, absolute. A cluster that exists does not see it.
     pub dags: PathBuf,
+    /// The PersistentVolumeClaim that holds the DAGs of a cluster that exists, in the release's namespace.
+    pub dags_claim: Option<String>,
     /// The profile's name or its absolute path.
     pub profile_origin: String,
     /// The profile.
@@ -115,7 +117,7 @@ pub fn resolve(
     profile_origin: String,
     profile: Profile,
     folder: &Path,
-    kubeconfig: &Path,
+    kubeconfig: &[PathBuf],
 ) -> Result<Plan, Failure> {
     let name = wishes.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
     check_name("environment name", &name)?;
@@ -125,7 +127,7 @@ pub fn resolve(
         .or_else(|| before.map(|record| record.namespace.clone()))
         .unwrap_or_else(|| name.clone());
     check_name("namespace", &namespace)?;
-    let cluster = cluster::resolve(wishes, before, &name, &inside(folder, kubeconfig), folder)?;
+    let cluster = cluster::resolve(wishes, before, &name, kubeconfig, folder)?;
     let port = wishes.port.or_else(|| before.map(|record| record.port)).unwrap_or(DEFAULT_PORT);
     let dags = wishes
         .dags
@@ -133,6 +135,7 @@ pub fn resolve(
         .map(|dags| inside(folder, dags))
         .or_else(|| before.map(|record| record.dags.clone()))
         .unwrap_or_else(|| folder.join(DEFAULT_DAGS));
+    let dags_claim = wishes.dags_claim.clone().or_else(|| before.and_then(|record| record.dags_claim.clone()));
     let bundle = wishes
         .bundle
         .as_ref()
@@ -155,6 +158,7 @@ pub fn resolve(
         namespace,
         port,
         dags,
+        dags_claim,
         profile_origin,
         profile,
         bundle,
@@ -172,14 +176,7 @@ mod tests {
     use crate::profile;
 
     fn plan(wishes: &Wishes, before: Option<&Record>) -> Result<Plan, Failure> {
-        resolve(
-            wishes,
-            before,
-            "lite".to_owned(),
-            profile::shipped("lite").unwrap(),
-            Path::new("/project"),
-            Path::new("/home/.kube/config"),
-        )
+        resolve(wishes, before, "lite".to_owned(), profile::shipped("lite").unwrap(), Path::new("/project"), &[])
     }
 
     fn record() -> Record {
@@ -195,6 +192,7 @@ mod tests {
             port: 8081,
             dags: "/elsewhere/dags".into(),
             made_dags: false,
+            dags_claim: None,
             profile: "lite".to_owned(),
             bundle: Some("/bundle".into()),
             images: Vec::new(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ClusterPlan, Plan, Wishes};
+use super::{ClusterPlan, Plan, Provider, Wishes};
 
 /// Where a value comes from, from the weakest to the strongest.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -80,6 +80,8 @@ impl Plan {
             ClusterPlan::Minikube { driver: named } => driver = json!(named),
             ClusterPlan::Existing { kubeconfig: file, .. } => kubeconfig = json!(file),
         }
+        // The nodes of a cluster that exists see no folder of this machine.
+        let dags = if self.cluster.provider() == Provider::Existing { Value::Null } else { json!(self.dags) };
         let own = [
             ("name", json!(self.name)),
             ("provider", json!(self.cluster.provider())),
@@ -88,7 +90,8 @@ impl Plan {
             ("kubeconfig", kubeconfig),
             ("profile", json!(self.profile_origin)),
             ("executor", json!(self.executor)),
-            ("dags", json!(self.dags)),
+            ("dags", dags),
+            ("dags-claim", json!(self.dags_claim)),
             ("port", json!(self.port)),
             ("namespace", json!(self.namespace)),
             ("bundle", json!(self.bundle)),
@@ -141,6 +144,7 @@ impl Wishes {
             "profile" => self.profile.is_some(),
             "executor" => self.executor.is_some(),
             "dags" => self.dags.is_some(),
+            "dags-claim" => self.dags_claim.is_some(),
             "port" => self.port.is_some(),
             "namespace" => self.namespace.is_some(),
             "bundle" => self.bundle.is_some(),
@@ -165,8 +169,7 @@ mod tests {
         let given = Wishes { port: Some(8080), ..Wishes::default() };
         let profile = profile::shipped("lite").unwrap();
         let wishes = given.over(file.clone());
-        let plan =
-            super::super::resolve(&wishes, None, "lite".to_owned(), profile, Path::new("/project"), Path::new("k"));
+        let plan = super::super::resolve(&wishes, None, "lite".to_owned(), profile, Path::new("/project"), &[]);
         let settings = plan.unwrap().settings(Layers {
             given: &|key| (key == "port").then(|| Origin::Flag("--port".to_owned())),
             file: &file,

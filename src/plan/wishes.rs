@@ -27,6 +27,8 @@ pub struct Wishes {
     pub port: Option<u16>,
     /// The DAG folder, relative to the folder of the command.
     pub dags: Option<PathBuf>,
+    /// A PersistentVolumeClaim that holds the DAGs, where no folder of this machine is seen.
+    pub dags_claim: Option<String>,
     /// A shipped profile's name or a file.
     pub profile: Option<String>,
     /// A bundle's folder, relative to the folder of the command.
@@ -48,14 +50,18 @@ impl Wishes {
     ///
     /// A cluster is wished for as a whole: below another provider, the driver or context of the one that was left says nothing.
     #[must_use]
-    pub fn over(self, below: Self) -> Self {
+    pub fn over(self, mut below: Self) -> Self {
         let meant = below.provider.or(below.context.as_ref().map(|_| Provider::Existing));
-        let is_same = self.provider.is_none() || meant.is_none() || self.provider == meant;
-        let below = if is_same {
-            below
-        } else {
-            Self { provider: None, driver: None, context: None, kubeconfig: None, ..below }
-        };
+        let wanted = self.provider.or(self.context.as_ref().map(|_| Provider::Existing));
+        if self.provider.is_some() && meant.is_some() && wanted != meant {
+            (below.provider, below.driver, below.context, below.kubeconfig) = (None, None, None, None);
+        }
+        // The one kind of cluster sees folders of this machine, the other claims.
+        match wanted {
+            Some(Provider::Existing) if meant != Some(Provider::Existing) => below.dags = None,
+            Some(Provider::Kind | Provider::Minikube) => below.dags_claim = None,
+            _ => {}
+        }
         Self {
             name: self.name.or(below.name),
             provider: self.provider.or(below.provider),
@@ -66,6 +72,7 @@ impl Wishes {
             namespace: self.namespace.or(below.namespace),
             port: self.port.or(below.port),
             dags: self.dags.or(below.dags),
+            dags_claim: self.dags_claim.or(below.dags_claim),
             profile: self.profile.or(below.profile),
             bundle: self.bundle.or(below.bundle),
             executor: self.executor.or(below.executor),
@@ -96,5 +103,16 @@ mod tests {
         assert_eq!((kind.provider, kind.context, kind.port), (Some(Provider::Kind), None, Some(7171)));
         let existing = Wishes { provider: Some(Provider::Existing), ..Wishes::default() }.over(file);
         assert_eq!(existing.context.as_deref(), Some("work"));
+    }
+
+    #[test]
+    fn dags_are_those_of_the_kind_of_cluster() {
+        let existing = || Wishes { context: Some("work".to_owned()), ..Wishes::default() };
+        let folder = Wishes { dags: Some("/project/dags".into()), ..Wishes::default() };
+        assert_eq!(existing().over(folder).dags, None);
+        let claim = Wishes { dags_claim: Some("flows".to_owned()), ..existing() };
+        let kind = Wishes { provider: Some(Provider::Kind), ..Wishes::default() };
+        assert_eq!(kind.over(claim.clone()).dags_claim, None);
+        assert_eq!(existing().over(claim).dags_claim.as_deref(), Some("flows"));
     }
 }

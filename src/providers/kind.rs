@@ -2,50 +2,19 @@
 //!
 //! A node that windtunnel made is known by its mount of the environment's own folder: a container keeps it in whatever state it is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::{DAGS, Found, IMAGES, Node, SMOKE};
 use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
 use crate::tools::docker::{Container, Docker};
 use crate::ui::Ui;
 
-/// Where the node sees the user's DAG folder.
-pub const DAGS: &str = "/windtunnel/dags";
-/// Where the node sees the folder of image archives.
-pub const IMAGES: &str = "/windtunnel/images";
-/// Where the node sees the folder that `smoke` writes its DAG into. Its mount marks the node as ours.
-pub const SMOKE: &str = "/windtunnel/smoke";
 /// The label that kind puts on the containers of a cluster.
 const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
-
-/// What there is under the name of an environment.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Found {
-    /// Nothing.
-    Absent,
-    /// A node that windtunnel made for this environment, and that runs.
-    Running(Node),
-    /// A node that windtunnel made for this environment, and that does not run.
-    Stopped(Node),
-}
-
-/// A node of ours.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Node {
-    /// The container's name.
-    pub container: String,
-    /// The node image it was made from.
-    pub image: String,
-    /// The host folder that is mounted at [`DAGS`].
-    pub dags: Option<PathBuf>,
-    /// The host folder that is mounted at [`IMAGES`].
-    pub images: Option<PathBuf>,
-    /// When it ended last, by the engine's clock, if it ever did.
-    pub ended: Option<Timestamp>,
-}
 
 /// The name of a cluster's only container.
 #[must_use]

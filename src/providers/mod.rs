@@ -1,3 +1,62 @@
-//! The kinds of cluster that windtunnel makes: how each is found, made, started and removed.
+//! What provides the cluster of an environment: how it is found, made, started and removed.
 
+pub mod existing;
 pub mod kind;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+/// Where a node that windtunnel made sees the user's DAG folder.
+pub const DAGS: &str = "/windtunnel/dags";
+/// Where it sees the folder of image archives.
+pub const IMAGES: &str = "/windtunnel/images";
+/// Where it sees the folder that `smoke` writes its DAG into. Its mount marks the node as ours.
+pub const SMOKE: &str = "/windtunnel/smoke";
+
+/// What there is under the name of an environment whose cluster windtunnel makes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A node that windtunnel made for this environment, and that runs.
+    Running(Node),
+    /// A node that windtunnel made for this environment, and that does not run.
+    Stopped(Node),
+}
+
+impl Found {
+    /// The node, if there is one.
+    #[must_use]
+    pub const fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Absent => None,
+            Self::Running(node) | Self::Stopped(node) => Some(node),
+        }
+    }
+
+    /// `running`, `stopped` or `absent`.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Running(_) => "running",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+}
+
+/// A node of ours, which is a container of the Docker Engine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// The container's name.
+    pub container: String,
+    /// The node image it was made from.
+    pub image: String,
+    /// The host folder that is mounted at [`DAGS`].
+    pub dags: Option<PathBuf>,
+    /// The host folder that is mounted at [`IMAGES`].
+    pub images: Option<PathBuf>,
+    /// When it ended last, by the engine's clock, if it ever did.
+    pub ended: Option<Timestamp>,
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user};
+use super::{Component, Inputs, Release, credentials_secret, lay_over, pod_user, smoke_config_map};
 use crate::cluster::workload::Workload;
 
 /// What the containers of `values.yaml` ask for, with one worker.
@@ -73,8 +73,21 @@ fn values(inputs: &Inputs<'_>) -> Value {
         ("images".to_owned(), json!({"airflow": airflow_image, "database": database_image})),
         ("credentialsSecret".to_owned(), json!(credentials_secret(&plan.name))),
         ("uid".to_owned(), json!(pod_user(user))),
-        ("dags".to_owned(), json!({"hostPath": dags})),
-        ("smoke".to_owned(), json!({"hostPath": smoke})),
+        (
+            "dags".to_owned(),
+            match (dags, &plan.dags_claim) {
+                (Some(folder), _) => json!({"hostPath": folder}),
+                (None, Some(claim)) => json!({"claim": claim}),
+                (None, None) => json!({}),
+            },
+        ),
+        (
+            "smoke".to_owned(),
+            match smoke {
+                Some(folder) => json!({"hostPath": folder}),
+                None => json!({"configMap": smoke_config_map(&plan.name)}),
+            },
+        ),
     ]);
     lay_over(&mut values, &plan.profile.values);
     Value::Object(values)
@@ -92,15 +105,7 @@ mod tests {
     fn plan(values: &Value) -> Plan {
         let mut profile = profile::shipped("lite").unwrap();
         profile.values = values.as_object().unwrap().clone();
-        plan::resolve(
-            &Wishes::default(),
-            None,
-            "lite".to_owned(),
-            profile,
-            Path::new("/project"),
-            Path::new("/kubeconfig"),
-        )
-        .unwrap()
+        plan::resolve(&Wishes::default(), None, "lite".to_owned(), profile, Path::new("/project"), &[]).unwrap()
     }
 
     fn inputs(plan: &Plan) -> Inputs<'_> {
@@ -109,8 +114,8 @@ mod tests {
             airflow_image: "windtunnel.local/airflow:3.3.2",
             database_image: "windtunnel.local/postgres:17",
             user: 0,
-            dags: "/windtunnel/dags",
-            smoke: "/windtunnel/smoke",
+            dags: Some("/windtunnel/dags"),
+            smoke: Some("/windtunnel/smoke"),
         }
     }
 

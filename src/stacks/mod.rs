@@ -38,10 +38,10 @@ pub struct Inputs<'a> {
     pub database_image: &'a str,
     /// The user on this machine that the DAG folder belongs to.
     pub user: u32,
-    /// The DAG folder inside the node.
-    pub dags: &'a str,
-    /// The folder inside the node that `windtunnel smoke` puts its DAG into.
-    pub smoke: &'a str,
+    /// The DAG folder inside the node; `None` where nodes see no folder of this machine.
+    pub dags: Option<&'a str>,
+    /// The folder inside the node that `windtunnel smoke` puts its DAG into; `None` likewise.
+    pub smoke: Option<&'a str>,
 }
 
 /// Where a component's log is found.
@@ -65,6 +65,12 @@ pub fn release(inputs: &Inputs<'_>) -> Release {
 #[must_use]
 pub fn credentials_secret(release: &str) -> String {
     format!("{release}-credentials")
+}
+
+/// The name of the ConfigMap that a smoke run's DAG goes into where nodes see no folder of this machine.
+#[must_use]
+pub fn smoke_config_map(release: &str) -> String {
+    format!("{release}-smoke")
 }
 
 /// Bytes of memory that the chart asks for, with one worker.

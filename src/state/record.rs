@@ -34,6 +34,9 @@ pub struct Record {
     pub dags: PathBuf,
     /// Whether windtunnel made that folder.
     pub made_dags: bool,
+    /// The claim that holds the DAGs where nodes do not see that folder.
+    #[serde(default)]
+    pub dags_claim: Option<String>,
     /// The profile's name, or the path of a file of the user's.
     pub profile: String,
     /// The bundle that the images came from.

@@ -1,9 +1,10 @@
-//! "Creating namespace": ours, or nobody's, or taken over with consent; with the Secret that the stack reads.
+//! "Creating namespace": ours, or nobody's, or taken over with consent; with the Secret that the stack reads, and what else it mounts.
 
 use super::Context;
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
 use crate::error::{Failure, Kind};
+use crate::plan::{Plan, Provider};
 use crate::stacks;
 use crate::state::{self, Credentials};
 
@@ -17,25 +18,39 @@ const NAMED: usize = 10;
 pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
     let Context { plan, ui, .. } = context;
     let step = ui.step("create_namespace", "Creating namespace");
-    match cluster.namespace(&plan.namespace, &plan.name).await? {
-        Found::Ours => {}
-        Found::Absent => cluster.create_namespace(&plan.namespace, &plan.name).await?,
-        Found::Terminating => {
-            return Err(Failure::new(Kind::Cluster, format!("the namespace `{}` is being deleted", plan.namespace))
-                .hint("run this again when it is gone, or use another one: `--namespace NAME`"));
-        }
-        Found::Foreign(objects) if objects.is_empty() || plan.adopt_namespace => {}
-        Found::Foreign(objects) => {
-            // Where an earlier `up` was let in, it left its Secret.
-            let secret = stacks::credentials_secret(&plan.name);
-            if cluster.credentials(&plan.namespace, &secret).await?.is_none() {
-                return Err(in_use(&plan.namespace, &objects));
-            }
-        }
+    if check(plan, cluster).await? == Found::Absent {
+        cluster.create_namespace(&plan.namespace, &plan.name).await?;
     }
     let credentials = ensure_credentials(context, cluster).await?;
+    if plan.cluster.provider() == Provider::Existing {
+        let smoke = stacks::smoke_config_map(&plan.name);
+        cluster.put_smoke_files(&plan.namespace, &smoke, &plan.name, &[]).await?;
+    }
     step.done(&plan.namespace);
     Ok(credentials)
+}
+
+/// Looks whether the namespace may be used.
+///
+/// # Errors
+/// Foreign, where somebody else made it and it holds something; cluster, where it is being deleted.
+pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failure> {
+    let found = cluster.namespace(&plan.namespace, &plan.name).await?;
+    match &found {
+        Found::Terminating => {
+            Err(Failure::new(Kind::Cluster, format!("the namespace `{}` is being deleted", plan.namespace))
+                .hint("run this again when it is gone, or use another one: `--namespace NAME`"))
+        }
+        Found::Foreign(objects) if !objects.is_empty() && !plan.adopt_namespace => {
+            // Where an earlier `up` was let in, it left its Secret.
+            let secret = stacks::credentials_secret(&plan.name);
+            match cluster.credentials(&plan.namespace, &secret).await? {
+                Some(_) => Ok(found),
+                None => Err(in_use(&plan.namespace, objects)),
+            }
+        }
+        Found::Absent | Found::Foreign(_) | Found::Ours => Ok(found),
+    }
 }
 
 fn in_use(namespace: &str, objects: &[String]) -> Failure {

@@ -3,10 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::Context;
-use super::prerequisites::Prerequisites;
+use super::prerequisites::{Prerequisites, Provider};
 use crate::error::{Failure, Kind};
 use crate::images::node::{import, missing};
-use crate::providers::kind::{self, Node};
+use crate::providers::{self, Node};
 use crate::tools::docker::Docker;
 use crate::ui::Ui;
 
@@ -20,8 +20,9 @@ pub async fn ensure(
     node_runs: oneshot::Receiver<Node>,
 ) -> Result<(), Failure> {
     let ui = context.ui;
+    // The nodes of a cluster that exists are not ours to fill: they pull.
+    let Provider::Kind { docker, .. } = &ready.provider else { return Ok(()) };
     let wanted = ready.images.in_node();
-    let docker = &ready.docker;
     for image in wanted.iter().filter(|image| image.archive.is_none()) {
         if docker.image_id(&image.reference, ui).await?.is_none() {
             pull(docker, &image.reference, ui).await?;
@@ -32,7 +33,7 @@ pub async fn ensure(
     let absent = missing(docker, &node.container, &wanted, ui).await?;
     for (index, image) in absent.iter().enumerate() {
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
-        let imported = import(docker, &node.container, image, node.images.as_deref(), kind::IMAGES);
+        let imported = import(docker, &node.container, image, node.images.as_deref(), providers::IMAGES);
         imported.run(Kind::Image, ui).await.map_err(|failure| {
             failure
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))

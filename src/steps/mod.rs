@@ -6,6 +6,7 @@ pub mod forward;
 pub mod install;
 pub mod load_images;
 pub mod prerequisites;
+pub mod remove_release;
 pub mod smoke;
 pub mod start_cluster;
 pub mod wait_for_pods;

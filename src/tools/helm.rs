@@ -63,18 +63,33 @@ impl Helm {
         label: &str,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let mut command = Command::new(&self.tool.path)
-            .args(["upgrade", "--install", target.release])
-            .arg(chart)
-            .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
-            .arg(target.kubeconfig)
+        let mut command = self
+            .command(target, &["upgrade", "--install", target.release])
             .args(["--labels", label, "--history-max", "5", "--timeout", "5m"])
-            // Else what Helm learns of the cluster goes to ~/.kube/cache, and outlives it (kubernetes/cli-runtime, `config_flags.go`).
-            .env("KUBECACHEDIR", target.kubeconfig.with_file_name("kube-cache"))
-            .deadline(Duration::from_secs(330));
+            .arg(chart);
         for file in values {
             command = command.arg("--values").arg(file);
         }
         command.run(Kind::Chart, ui).await.map(drop)
+    }
+
+    /// Uninstalls a release, if there is one.
+    ///
+    /// # Errors
+    /// Helm or the cluster refuse.
+    pub async fn uninstall(&self, target: Target<'_>, ui: &Ui) -> Result<(), Failure> {
+        let command =
+            self.command(target, &["uninstall", target.release]).args(["--ignore-not-found", "--timeout", "5m"]);
+        command.run(Kind::Chart, ui).await.map(drop)
+    }
+
+    fn command(&self, target: Target<'_>, words: &[&str]) -> Command {
+        Command::new(&self.tool.path)
+            .args(words)
+            .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
+            .arg(target.kubeconfig)
+            // Else what Helm learns of the cluster goes to ~/.kube/cache, and outlives it (kubernetes/cli-runtime, `config_flags.go`).
+            .env("KUBECACHEDIR", target.kubeconfig.with_file_name("kube-cache"))
+            .deadline(Duration::from_secs(330))
     }
 }

@@ -11,6 +11,7 @@ mod artefacts;
 mod browser;
 mod docker;
 mod environment;
+mod existing;
 mod faults;
 mod forward;
 mod http;

@@ -218,7 +218,7 @@ fn an_existing_cluster_and_a_namespace_in_use() {
     answer(&mut session, "Install beside them [no]: ", "\n");
     answer(&mut session, "Namespace [airflow-cluster]: ", "data\n");
     answer(&mut session, "Install beside them [no]: ", "yes\n");
-    for question in ["Which Airflow", "Folder with your DAGs", "Put an example", "Port of the web", "Run the smoke"] {
+    for question in ["Which Airflow", "Port of the web", "Run the smoke"] {
         answer(&mut session, question, "\n");
     }
     session.exp_string("far, and it stays that").unwrap();

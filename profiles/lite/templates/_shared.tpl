@@ -66,6 +66,13 @@ options:
 hostPath:
   path: {{ .hostPath }}
   type: Directory
+{{- else if .claim -}}
+persistentVolumeClaim:
+  claimName: {{ .claim }}
+  readOnly: true
+{{- else if .configMap -}}
+configMap:
+  name: {{ .configMap }}
 {{- else -}}
 emptyDir: {}
 {{- end }}

@@ -114,7 +114,8 @@ impl Answers {
             provider: Some(self.provider),
             context: self.context.clone().filter(|_| is_existing),
             profile: Some(self.profile.clone()),
-            dags: Some(self.dags.clone().into()),
+            dags: Some(self.dags.clone().into()).filter(|_| !is_existing),
+            dags_claim: scene.plan.dags_claim.clone(),
             port: NonZeroU16::new(self.port),
             namespace: Some(self.namespace.clone()).filter(|namespace| is_existing || *namespace != self.name),
             // Where it came from may be gone tomorrow: a variable, or an environment that is removed.

@@ -1,10 +1,10 @@
 //! What is there before anything is asked: engine, tools, clusters, contexts, room, the port.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cluster::contexts::{self, Listed};
 use crate::cluster::forward::{port_holder, port_is_free};
+use crate::cluster::kubeconfig::{self, Context};
 use crate::error::{Failure, Kind};
 use crate::images::bundle::Bundle;
 use crate::plan::{ClusterPlan, Plan, Provider};
@@ -31,7 +31,7 @@ pub(super) struct Found {
     /// kind clusters, whoever made them.
     pub(super) clusters: Vec<String>,
     /// The contexts of the user's kubeconfig.
-    pub(super) contexts: Vec<Listed>,
+    pub(super) contexts: Vec<Context>,
     /// windtunnel's own environments.
     pub(super) environments: Vec<String>,
     /// The port that is usual here, and who holds it.
@@ -62,8 +62,7 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
         minikube(surroundings, ui),
     );
     let helm = helm?;
-    let kubeconfig = kubeconfig(plan, surroundings);
-    let contexts = contexts::list(kubeconfig)?;
+    let contexts = kubeconfig::contexts(kubeconfig(plan, surroundings))?;
     let mut providers = Vec::new();
     if engine.is_ok() && kind.is_ok() {
         providers.push(Provider::Kind);
@@ -103,7 +102,7 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
 }
 
 /// The kubeconfig that contexts are chosen from: one that was named, or the user's own.
-pub(super) fn kubeconfig<'a>(plan: &'a Plan, surroundings: &'a Surroundings) -> &'a Path {
+pub(super) fn kubeconfig<'a>(plan: &'a Plan, surroundings: &'a Surroundings) -> &'a [PathBuf] {
     match &plan.cluster {
         ClusterPlan::Existing { kubeconfig, .. } => kubeconfig,
         _ => &surroundings.kubeconfig,
@@ -120,13 +119,13 @@ async fn minikube(surroundings: &Surroundings, ui: &Ui) -> Option<String> {
 
 impl Found {
     /// The context that kubectl and Helm use unasked.
-    pub(super) fn current(&self) -> Option<&Listed> {
+    pub(super) fn current(&self) -> Option<&Context> {
         self.contexts.iter().find(|context| context.current)
     }
 
     /// What the person sees first.
     pub(super) fn lines(&self) -> Vec<String> {
-        let mark = |context: &Listed| {
+        let mark = |context: &Context| {
             if context.current { format!("{} (current)", context.name) } else { context.name.clone() }
         };
         let contexts: Vec<String> = self.contexts.iter().map(mark).collect();
@@ -159,7 +158,7 @@ fn some(names: &[String]) -> String {
 #[cfg(test)]
 impl Found {
     /// A machine with an engine, kind, and these contexts.
-    pub(super) fn sample(contexts: Vec<Listed>) -> Self {
+    pub(super) fn sample(contexts: Vec<Context>) -> Self {
         Self {
             folder: "/project".into(),
             engine: "docker 28.2.2".to_owned(),
@@ -184,7 +183,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_cut_and_no_line_is_wide() {
-        let contexts = (0..9).map(|number| Listed {
+        let contexts = (0..9).map(|number| Context {
             name: format!("ctx{number}"),
             server: String::new(),
             namespace: String::new(),

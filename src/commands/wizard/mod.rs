@@ -9,9 +9,9 @@ mod summary;
 
 use super::up::{Resolved, resolve};
 use crate::cli;
-use crate::cluster::Cluster;
 use crate::cluster::namespace;
 use crate::error::{Failure, Kind};
+use crate::providers::existing::Source;
 use crate::surroundings::Surroundings;
 use crate::ui::{Answer, Ask, Question, Ui};
 use answers::{Answers, Taken};
@@ -75,7 +75,8 @@ async fn ask(scene: Scene<'_>, ui: &Ui, surroundings: &Surroundings) -> Result<A
 /// Whether the namespace of a cluster that exists is in use, and by what.
 async fn look_into(answers: &Answers, scene: Scene<'_>, surroundings: &Surroundings) -> Result<Taken, Failure> {
     let context = answers.context.as_deref().unwrap_or_default();
-    let cluster = Cluster::open(found::kubeconfig(scene.plan, surroundings), context).await?;
+    // Whether a cluster elsewhere may be used has been answered before.
+    let cluster = Source::read(found::kubeconfig(scene.plan, surroundings), context, true)?.cluster().await?;
     Ok(match cluster.namespace(&answers.namespace, &scene.plan.name).await? {
         namespace::Found::Absent | namespace::Found::Ours => Taken::Free,
         namespace::Found::Terminating => Taken::Leaving,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::answers::{Answers, Taken};
 use super::found::Found;
-use crate::cluster::contexts::Listed;
 use crate::cluster::forward::{port_holder, port_is_free};
+use crate::cluster::kubeconfig::{self, Context};
 use crate::plan::{self, ClusterPlan, DEFAULT_PORT, Plan, Provider, check_name};
 use crate::profile;
 use crate::stacks;
@@ -75,7 +75,7 @@ impl Scene<'_> {
         }
     }
 
-    fn context(&self, answers: &Answers) -> Option<&Listed> {
+    fn context(&self, answers: &Answers) -> Option<&Context> {
         self.found.contexts.iter().find(|context| Some(&context.name) == answers.context.as_ref())
     }
 
@@ -125,7 +125,7 @@ fn question(topic: Topic, scene: Scene<'_>, answers: &Answers) -> Option<Questio
             contexts(scene),
         ),
         Topic::Remote if is_new && is_existing => {
-            let context = scene.context(answers).filter(|context| !context.is_local())?;
+            let context = scene.context(answers).filter(|context| !kubeconfig::is_near(&context.server))?;
             let place = format!("{} is at {}.", context.name, context.server);
             let notes = vec![place, "That does not look like a cluster of this machine.".to_owned()];
             titled("Use it all the same", notes, Ask::YesNo(false))
@@ -145,13 +145,13 @@ fn question(topic: Topic, scene: Scene<'_>, answers: &Answers) -> Option<Questio
             _ => None,
         },
         Topic::Profile => titled("Which Airflow", Vec::new(), profiles(scene)),
-        Topic::Dags if is_new => {
+        Topic::Dags if is_new && !is_existing => {
             let folder = scene.found.folder.clone();
             let note = "Airflow sees a change in this folder as soon as you save it.".to_owned();
             let check: Check = Box::new(move |dags| check_folder(&folder, dags));
             titled("Folder with your DAGs", vec![note], Ask::Text { default: scene.dags(), check })
         }
-        Topic::Example if is_new && !scene.is_there(&answers.dags) => {
+        Topic::Example if is_new && !is_existing && !scene.is_there(&answers.dags) => {
             titled("It is not there yet. Put an example DAG into it", Vec::new(), Ask::YesNo(true))
         }
         Topic::Port => titled("Port of the web interface", port_notes(scene), port(scene)),
@@ -189,9 +189,9 @@ fn providers(scene: Scene<'_>, answers: &Answers) -> Ask {
 
 fn contexts(scene: Scene<'_>) -> Ask {
     let width = scene.found.contexts.iter().map(|context| context.name.chars().count()).max().unwrap_or(0);
-    let label = |context: &Listed| {
+    let label = |context: &Context| {
         let current = if context.current { ", current" } else { "" };
-        let Listed { name, server, namespace, .. } = context;
+        let Context { name, server, namespace, .. } = context;
         format!("{name:width$}  {server}  (namespace {namespace}{current})")
     };
     let contexts = scene.found.contexts.iter();

@@ -32,13 +32,18 @@ pub(super) fn render(answers: &Answers, scene: Scene<'_>, file: Option<&ProjectF
         Err(_) => answers.profile.clone(),
     };
     let example = if answers.example == Some(true) { " (new, with example.py)" } else { "" };
+    let dags = match (answers.provider, &scene.plan.dags_claim) {
+        (Provider::Existing, Some(claim)) => format!("claim {claim}"),
+        (Provider::Existing, None) => "none yet: its nodes see no folder of yours, see --dags-claim".to_owned(),
+        _ => format!("{}{example}", answers.dags),
+    };
     let rows = [
         ("cluster", cluster),
         ("context", context),
         ("your current", current),
         ("namespace", format!("{} ({namespace})", answers.namespace)),
         ("Airflow", airflow),
-        ("DAGs", format!("{}{example}", answers.dags)),
+        ("DAGs", dags),
         ("resources", scene.resources(answers)),
         ("address", url(answers.port)),
         ("smoke test", if answers.smoke { "yes" } else { "no" }.to_owned()),

@@ -1,33 +1,29 @@
 //! "Checking prerequisites": everything that can be known to be wrong before anything is touched.
 
 mod dags;
+mod provider;
 mod resources;
-
-use std::path::PathBuf;
 
 use super::Context;
 use crate::error::Failure;
 use crate::images::Images;
 use crate::images::bundle::Bundle;
-use crate::providers::kind::{self, Found};
+use crate::providers::Node;
 use crate::stacks;
 use crate::state::Record;
-use crate::tools::docker::{Docker, Info};
-use crate::tools::{find, helm, kind as kind_tool};
+use crate::tools::helm;
+pub use provider::Provider;
+use provider::{look, short, tool};
 pub use resources::{Room, measure};
 
 /// What the later steps work with.
 pub struct Prerequisites {
-    /// The docker command; its engine answers.
-    pub docker: Docker,
-    /// A kind that is new enough.
-    pub kind: kind_tool::Kind,
+    /// What provides the cluster.
+    pub provider: Provider,
     /// A Helm that is new enough.
     pub helm: helm::Helm,
     /// The images, each with where it comes from.
     pub images: Images,
-    /// The cluster, as it is.
-    pub found: Found,
 }
 
 /// Checks the lot, side by side.
@@ -38,54 +34,40 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
     let Context { plan, surroundings, ui, .. } = context;
     let step = ui.step("check_prerequisites", "Checking prerequisites");
     let bundle = plan.bundle.as_deref().map(Bundle::open).transpose()?;
-    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
     if let Some(bundle) = &bundle {
         step.doing(format!("reading {}", bundle.folder.display()));
     }
-    let (engine, kind, helm, digests) = tokio::join!(
-        look_at_engine(&docker, context),
-        async { kind_tool::Kind::at(tool("kind", kind_tool::INSTALL, bundle.as_ref(), context)?, ui).await },
+    let (looked, helm, digests) = tokio::join!(
+        look(context, bundle.as_ref()),
         async { helm::Helm::at(tool("helm", helm::INSTALL, bundle.as_ref(), context)?, ui).await },
         verify(bundle.as_ref(), context),
     );
-    let (info, found) = engine?;
-    let (kind, helm) = (kind?, helm?);
+    let (looked, helm) = (looked?, helm?);
     digests?;
-    dags::check(plan, surroundings.user)?;
-    check_mounts(context, &found)?;
-    check_namespace(context, &found)?;
+    if let Some(found) = looked.provider.found() {
+        dags::check(plan, surroundings.user)?;
+        check_mounts(context, found.node())?;
+    }
+    check_namespace(context, &looked.provider)?;
     super::forward::check_port(context)?;
     let images = match &bundle {
-        Some(bundle) => {
-            bundle.check_platform(&info.platform())?;
-            Images::of_bundle(bundle)?
-        }
+        Some(bundle) => Images::of_bundle(bundle)?,
         None => Images::of_profile(&plan.profile.images),
     };
-    // An environment that runs has taken its share already.
-    let room = measure(&info);
-    if !matches!(found, Found::Running(_)) {
-        resources::check(&room, stacks::memory_request(plan.profile.stack))?;
+    let mut words = format!("{}, helm {}", looked.words, short(&helm.tool.version.to_string()));
+    if let Some(engine) = &looked.engine {
+        if let Some(bundle) = &bundle {
+            bundle.check_platform(&engine.platform())?;
+        }
+        let room = measure(engine);
+        // An environment that runs has taken its share already.
+        if !looked.provider.is_running() {
+            resources::check(&room, stacks::memory_request(plan.profile.stack))?;
+        }
+        words = format!("{words} · {room}");
     }
-    step.done(format!(
-        "docker {}, kind {}, helm {} · {room}",
-        short(&info.server_version),
-        short(&kind.tool.version.to_string()),
-        short(&helm.tool.version.to_string()),
-    ));
-    Ok(Prerequisites { docker, kind, helm, images, found })
-}
-
-async fn look_at_engine(docker: &Docker, context: Context<'_>) -> Result<(Info, Found), Failure> {
-    // The second question would only repeat the first one's failure.
-    let info = docker.info(context.ui).await?;
-    let found = kind::find(docker, &context.plan.name, context.paths, context.ui).await?;
-    Ok((info, found))
-}
-
-fn tool(name: &str, install: &str, bundle: Option<&Bundle>, context: Context<'_>) -> Result<PathBuf, Failure> {
-    let bundled = bundle.and_then(|bundle| bundle.tool(name));
-    find::bundled_or_on_path(bundled, name, &context.surroundings.search_path, &context.surroundings.folder, install)
+    step.done(words);
+    Ok(Prerequisites { provider: looked.provider, helm, images })
 }
 
 async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Failure> {
@@ -95,11 +77,10 @@ async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Fai
     }
 }
 
-/// A kind node keeps the mounts it was made with.
-fn check_mounts(context: Context<'_>, found: &Found) -> Result<(), Failure> {
-    let (Found::Running(node) | Found::Stopped(node)) = found else { return Ok(()) };
+/// A node keeps the mounts it was made with.
+fn check_mounts(context: Context<'_>, node: Option<&Node>) -> Result<(), Failure> {
     let wanted = &context.plan.dags;
-    match &node.dags {
+    match node.and_then(|node| node.dags.as_ref()) {
         Some(mounted) if mounted != wanted && mounted.canonicalize().ok() != wanted.canonicalize().ok() => {
             Err(Failure::usage(format!(
                 "the cluster was made with the DAG folder {}, not {}",
@@ -114,9 +95,10 @@ fn check_mounts(context: Context<'_>, found: &Found) -> Result<(), Failure> {
 }
 
 /// A release does not move: its database would stay behind, and a second one begin beside it.
-fn check_namespace(context: Context<'_>, found: &Found) -> Result<(), Failure> {
+fn check_namespace(context: Context<'_>, provider: &Provider) -> Result<(), Failure> {
     // The credentials are kept as soon as the namespace has been taken.
-    let is_installed = *found != Found::Absent && context.paths.credentials().exists();
+    let has_cluster = provider.found().is_none_or(|found| found.node().is_some());
+    let is_installed = has_cluster && context.paths.credentials().exists();
     match Record::load(context.paths)? {
         Some(before) if is_installed && before.namespace != context.plan.namespace => Err(Failure::usage(format!(
             "the environment is in the namespace `{}`, not `{}`",
@@ -125,22 +107,5 @@ fn check_namespace(context: Context<'_>, found: &Found) -> Result<(), Failure> {
         .hint("a release keeps its namespace: `windtunnel down`, then `windtunnel up --namespace NAMESPACE`")
         .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --namespace NAMESPACE`")),
         _ => Ok(()),
-    }
-}
-
-/// The first two numbers of a version, which is what people compare.
-fn short(version: &str) -> String {
-    version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_shown_as_people_compare_them() {
-        assert_eq!(short("28.2.2"), "28.2");
-        assert_eq!(short("20.10.24+dfsg1"), "20.10");
-        assert_eq!(short("5"), "5");
     }
 }

@@ -30,7 +30,13 @@ impl SmokeDag {
         Ok(Self { id: format!("{PREFIX}{}", &hex[..8]), marker: format!("windtunnel-marker-{}", &hex[8..]) })
     }
 
-    fn text(&self) -> String {
+    /// The name of its file, as import errors have it.
+    pub(super) fn file(&self) -> String {
+        format!("{}.py", self.id)
+    }
+
+    /// The file.
+    pub(super) fn text(&self) -> String {
         format!(
             r#""""Written by `windtunnel smoke` to prove that KubernetesExecutor runs a task; it removes this file again."""
 
@@ -64,7 +70,7 @@ pub(super) struct DagFile {
 impl DagFile {
     /// Writes the file at once or not at all: Airflow must not read half of it.
     pub(super) fn write(folder: &Path, dag: &SmokeDag) -> Result<Self, Failure> {
-        let path = folder.join(format!("{}.py", dag.id));
+        let path = folder.join(dag.file());
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(dag.text().as_bytes())?;
@@ -75,11 +81,6 @@ impl DagFile {
         };
         write().during(Kind::Usage, format!("cannot write {}", path.display()))?;
         Ok(Self { path, removed: false })
-    }
-
-    /// The file's name, as import errors have it.
-    pub(super) fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Removes the file.
@@ -140,7 +141,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dag = SmokeDag::random().unwrap();
         let file = DagFile::write(folder.path(), &dag).unwrap();
-        let path = folder.path().join(file.name());
+        let path = folder.path().join(dag.file());
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains(&format!("dag_id=\"{}\"", dag.id)) && text.contains(&dag.marker));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);

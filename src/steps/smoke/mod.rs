@@ -4,10 +4,10 @@
 mod dag_file;
 mod follow;
 mod moments;
+mod place;
 mod report;
 mod tidy;
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::airflow::{Client, dags, health, read_try};
@@ -16,8 +16,9 @@ use crate::cluster::worker::Workers;
 use crate::error::{Failure, Kind};
 use crate::state::{Credentials, USER};
 use crate::ui::{Step, Ui};
-use dag_file::{DagFile, SmokeDag, TASK};
+use dag_file::{SmokeDag, TASK};
 use follow::{Run, health_lines, tail};
+pub use place::Place;
 use report::Course;
 pub use report::SmokeReport;
 use tidy::End;
@@ -40,8 +41,8 @@ pub struct Inputs<'a> {
     pub port: u16,
     /// The environment's credentials.
     pub credentials: &'a Credentials,
-    /// The host folder that Airflow reads as the bundle `windtunnel`: `EnvironmentPaths::smoke_dags`.
-    pub folder: &'a Path,
+    /// What Airflow reads as the bundle `windtunnel`.
+    pub place: Place<'a>,
     /// The cluster that the worker pod is to appear in.
     pub cluster: &'a Cluster,
     /// The namespace of the release.
@@ -58,14 +59,14 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
     let client = Client::new(inputs.port);
     require_scheduling(&client).await?;
     let client = client.sign_in(USER, &inputs.credentials.admin_password).await?;
-    dag_file::remove_leftovers(inputs.folder)?;
+    inputs.place.remove_leftovers()?;
     tidy::remove_leftovers(&client, inputs).await?;
     let dag = SmokeDag::random()?;
-    let file = DagFile::write(inputs.folder, &dag)?;
-    let proof = prove(&client, inputs, &dag, &file, &step).await;
+    let file = inputs.place.put(&dag, inputs.cluster).await?;
+    let proof = prove(&client, inputs, &dag, &step).await;
     step.doing("removing the DAG");
     let end = if proof.is_ok() { End::Well } else { End::Badly };
-    let tidied = match file.remove() {
+    let tidied = match inputs.place.take(file, inputs.cluster).await {
         Ok(()) => tidy::remove_dag(&client, inputs, &dag.id, end).await,
         unremoved => unremoved,
     };
@@ -79,16 +80,10 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
     Ok(report)
 }
 
-async fn prove(
-    client: &Client,
-    inputs: &Inputs<'_>,
-    dag: &SmokeDag,
-    file: &DagFile,
-    step: &Step<'_>,
-) -> Result<SmokeReport, Failure> {
+async fn prove(client: &Client, inputs: &Inputs<'_>, dag: &SmokeDag, step: &Step<'_>) -> Result<SmokeReport, Failure> {
     let written = Instant::now();
     step.note("waiting for the DAG processor to see the file");
-    await_dag(client, &dag.id, &file.name()).await?;
+    await_dag(client, &dag.id, &dag.file()).await?;
     let dag_seen = Instant::now();
     let workers = Workers::watch(inputs.cluster, inputs.namespace, &dag.id);
     dags::trigger(client, &dag.id, RUN).await?;

@@ -5,11 +5,11 @@ use crate::ui::Answer;
 fn a_plan() -> Plan {
     let profile = profile::shipped("lite").unwrap();
     let wishes = Wishes { port: Some(45_871), ..Wishes::default() };
-    resolve(&wishes, None, "lite".to_owned(), profile, Path::new("/project"), Path::new("/home/.kube/config")).unwrap()
+    resolve(&wishes, None, "lite".to_owned(), profile, Path::new("/project"), &[]).unwrap()
 }
 
-fn context(name: &str, server: &str) -> Listed {
-    Listed { name: name.to_owned(), server: server.to_owned(), namespace: "default".to_owned(), current: true }
+fn context(name: &str, server: &str) -> Context {
+    Context { name: name.to_owned(), server: server.to_owned(), namespace: "default".to_owned(), current: true }
 }
 
 /// What Enter answers; where it answers nothing, the first choice.

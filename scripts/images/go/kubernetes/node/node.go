@@ -1,4 +1,4 @@
-// Package node does for the pods of a kind node what the kubelet does not: it gives them a network and volumes.
+// Package node does for the pods of a kind or minikube node what the kubelet does not: it gives them a network and volumes.
 //
 // Upstream's node image runs kindnetd and local-path-provisioner as pods for this, with a helper pod for each volume.
 // A service that is there before the first pod needs no image, and answers a claim at once.
@@ -6,8 +6,10 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +23,8 @@ import (
 const (
 	// It names the API server, and is written by kubeadm; default-cni.yaml adds to what a kubelet may do.
 	kubeconfig = "/etc/kubernetes/kubelet.conf"
+	// What minikube has kubeadm read: it is there before the kubelet's kubeconfig is, and in no node of kind.
+	minikube = "/var/tmp/minikube/kubeadm.yaml"
 	// How often everything is looked at again, and so what failed is tried again.
 	resync = 10 * time.Second
 )
@@ -45,6 +49,10 @@ func Run(ctx context.Context) error {
 		}
 		return writeNetwork(node)
 	})
+	// kind does this itself.
+	if _, err := os.Stat(minikube); err == nil {
+		poll("the manifests to be applied", applyManifests)
+	}
 	// An informer that is refused waits ever longer, hence this first.
 	poll("default-cni.yaml", func() error {
 		_, err := client.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{Limit: 1})
@@ -58,6 +66,15 @@ func Run(ctx context.Context) error {
 	watch(ctx, factory.Core().V1().PersistentVolumes().Informer(), volumes.reclaim)
 	factory.Start(ctx.Done())
 	<-ctx.Done()
+	return nil
+}
+
+// applyManifests has kubectl do what kind does for a node: what the service may do, and the default class.
+func applyManifests() error {
+	output, err := exec.Command("kubectl", "--kubeconfig=/etc/kubernetes/super-admin.conf", "apply", "--filename=/kind/manifests").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, output)
+	}
 	return nil
 }
 

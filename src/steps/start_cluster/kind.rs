@@ -1,76 +1,64 @@
-//! "Starting kind cluster": there and answering, made or started if need be.
-
-use std::time::Duration;
+//! A kind cluster: made, started, or used as it runs.
 
 use tokio::sync::oneshot;
 
-use super::Context;
-use super::prerequisites::Prerequisites;
+use super::super::{Context, load_images};
 use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::Image;
-use crate::providers::kind::{self, Found, Node};
+use crate::providers::{Found, Node, kind};
 use crate::state;
+use crate::tools::docker::Docker;
+use crate::tools::kind as kind_tool;
 use crate::ui::Step;
 
-/// How long the API server of a started node may take to answer.
-const API_SERVER_START: Duration = Duration::from_mins(2);
-/// How long its pods may take to be started again, as far as that they are told of.
-const POD_RESTART: Duration = Duration::from_mins(2);
-
-/// Makes the cluster be there. `node_runs` is told the node as soon as its container runs, which is long before Kubernetes does.
-///
-/// # Errors
-/// kind or the engine fail, or the API server does not come up.
-pub async fn ensure(
-    context: Context<'_>,
-    ready: &Prerequisites,
-    node_runs: oneshot::Sender<Node>,
-) -> Result<Cluster, Failure> {
-    let Context { plan, paths, ui, .. } = context;
-    let step = ui.step("start_cluster", "Starting kind cluster");
-    let was_cut_short = paths.creating().exists();
-    match &ready.found {
-        Found::Running(node) | Found::Stopped(node) if was_cut_short => {
-            step.doing(format!("removing {}, whose making was cut short", node.container));
-            ready.kind.delete(&plan.name, &paths.kubeconfig(), ui).await?;
-            create(context, ready, &step, node_runs).await?;
-        }
-        Found::Absent => create(context, ready, &step, node_runs).await?,
-        Found::Running(node) => {
-            let _ = node_runs.send(node.clone());
-            recover_kubeconfig(context, ready).await?;
-        }
-        Found::Stopped(node) => {
-            step.doing(format!("starting {}", node.container));
-            ready.docker.start(&node.container, ui).await?;
-            let _ = node_runs.send(node.clone());
-            recover_kubeconfig(context, ready).await?;
-        }
-    }
-    step.doing("waiting for the API server");
-    let cluster = Cluster::open(&paths.kubeconfig(), &plan.context()).await?;
-    let version = cluster.await_version(API_SERVER_START).await?;
-    if let Found::Running(Node { ended: Some(ended), .. }) | Found::Stopped(Node { ended: Some(ended), .. }) =
-        &ready.found
-        && !was_cut_short
-    {
-        step.doing("waiting for the node to tell of its pods");
-        cluster.await_restart(&plan.namespace, *ended, POD_RESTART).await?;
-    }
-    step.done(format!("{} (Kubernetes {version})", plan.context()));
-    Ok(cluster)
+/// What a cluster is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
+    pub(super) docker: &'a Docker,
+    pub(super) kind: &'a kind_tool::Kind,
+    /// The node image.
+    pub(super) image: &'a Image,
 }
 
-async fn create(
+/// Makes the node run and its kubeconfig be there.
+pub(super) async fn ensure(
     context: Context<'_>,
-    ready: &Prerequisites,
+    tools: Tools<'_>,
+    found: &Found,
     step: &Step<'_>,
     node_runs: oneshot::Sender<Node>,
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
-    let image = &ready.images.node;
-    provide_node_image(image, ready, step, context).await?;
+    match found {
+        Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
+            step.doing(format!("removing {}, whose making was cut short", node.container));
+            tools.kind.delete(&plan.name, &paths.kubeconfig(), ui).await?;
+            create(context, tools, step, node_runs).await
+        }
+        Found::Absent => create(context, tools, step, node_runs).await,
+        Found::Running(node) => {
+            let _ = node_runs.send(node.clone());
+            recover_kubeconfig(context, tools).await
+        }
+        Found::Stopped(node) => {
+            step.doing(format!("starting {}", node.container));
+            tools.docker.start(&node.container, ui).await?;
+            let _ = node_runs.send(node.clone());
+            recover_kubeconfig(context, tools).await
+        }
+    }
+}
+
+async fn create(
+    context: Context<'_>,
+    tools: Tools<'_>,
+    step: &Step<'_>,
+    node_runs: oneshot::Sender<Node>,
+) -> Result<(), Failure> {
+    let Context { plan, paths, ui, .. } = context;
+    let image = tools.image;
+    provide_node_image(context, tools, step).await?;
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     let images = image.archive.as_ref().and(plan.bundle.as_deref());
@@ -79,7 +67,7 @@ async fn create(
 
     let mut node_runs = Some(node_runs);
     step.doing("creating the node");
-    ready
+    tools
         .kind
         .create(&plan.name, &image.reference, &paths.kind_config(), &paths.kubeconfig(), ui, |line| {
             // kind ends this phase when the node's own services run, and begins the next with a bullet.
@@ -104,28 +92,24 @@ async fn create(
 }
 
 /// The engine must have the node image: from the bundle, or from its registry.
-async fn provide_node_image(
-    image: &Image,
-    ready: &Prerequisites,
-    step: &Step<'_>,
-    context: Context<'_>,
-) -> Result<(), Failure> {
-    let there = ready.docker.image_id(&image.reference, context.ui).await?;
+async fn provide_node_image(context: Context<'_>, tools: Tools<'_>, step: &Step<'_>) -> Result<(), Failure> {
+    let Tools { docker, image, .. } = tools;
+    let there = docker.image_id(&image.reference, context.ui).await?;
     if there.is_some() && (image.id.is_none() || image.id == there) {
         return Ok(());
     }
     if let Some(archive) = &image.archive {
         step.doing(format!("loading {}", archive.display()));
-        let loaded = ready.docker.load(archive, context.ui).await;
+        let loaded = docker.load(archive, context.ui).await;
         loaded.map_err(|failure| failure.hint("see what room Docker has and what fills it: `docker system df`"))
     } else {
         step.doing(format!("pulling {}", image.reference));
-        super::load_images::pull(&ready.docker, &image.reference, context.ui).await
+        load_images::pull(docker, &image.reference, context.ui).await
     }
 }
 
 /// A cluster whose kubeconfig was lost or damaged still has one.
-async fn recover_kubeconfig(context: Context<'_>, ready: &Prerequisites) -> Result<(), Failure> {
+async fn recover_kubeconfig(context: Context<'_>, tools: Tools<'_>) -> Result<(), Failure> {
     let kubeconfig = context.paths.kubeconfig();
     if Cluster::open(&kubeconfig, &context.plan.context()).await.is_ok() {
         return Ok(());
@@ -137,5 +121,5 @@ async fn recover_kubeconfig(context: Context<'_>, ready: &Prerequisites) -> Resu
         }
         _ => {}
     }
-    ready.kind.export_kubeconfig(&context.plan.name, &kubeconfig, context.ui).await
+    tools.kind.export_kubeconfig(&context.plan.name, &kubeconfig, context.ui).await
 }

@@ -1,0 +1,63 @@
+//! A cluster that exists stays: what goes is what the environment brought into it.
+
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::error::Failure;
+use crate::images::bundle::Bundle;
+use crate::state::{EnvironmentPaths, Record};
+use crate::steps::remove_release::{self, Inventory};
+use crate::surroundings::Surroundings;
+use crate::tools::find;
+use crate::tools::helm::{self, Helm};
+use crate::ui::Ui;
+
+/// How long the API server may take to answer.
+const API_SERVER: Duration = Duration::from_secs(10);
+
+/// What there is of an environment in its cluster.
+pub(super) struct Existing {
+    record: Record,
+    /// `None` where not even a private kubeconfig was written yet.
+    cluster: Option<Box<(Cluster, Inventory)>>,
+}
+
+/// Looks what is there.
+pub(super) async fn look(record: &Record, paths: &EnvironmentPaths) -> Result<Existing, Failure> {
+    if !paths.kubeconfig().exists() {
+        return Ok(Existing { record: record.clone(), cluster: None });
+    }
+    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    cluster.await_version(API_SERVER).await.map_err(|failure| {
+        failure
+            .hint("what is in it can only be removed while it answers")
+            .hint(format!("if it is gone for good, forget the environment: remove {}", paths.root().display()))
+    })?;
+    let inventory = remove_release::look(&cluster, record).await?;
+    Ok(Existing { record: record.clone(), cluster: Some(Box::new((cluster, inventory))) })
+}
+
+impl Existing {
+    pub(super) fn what_goes(&self) -> Vec<String> {
+        let Some((_, inventory)) = self.cluster.as_deref() else { return Vec::new() };
+        let Record { namespace, context, .. } = &self.record;
+        let objects = format!("{} objects in the namespace {namespace} of {context}", inventory.ours.len());
+        let namespace = inventory.namespace_goes.then(|| format!("the namespace {namespace} itself"));
+        std::iter::once(objects).chain(namespace).collect()
+    }
+
+    pub(super) async fn remove(
+        &self,
+        paths: &EnvironmentPaths,
+        surroundings: &Surroundings,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        let Some((cluster, inventory)) = self.cluster.as_deref() else { return Ok(()) };
+        let bundle = self.record.bundle.as_deref().and_then(|folder| Bundle::open(folder).ok());
+        let bundled = bundle.as_ref().and_then(|bundle| bundle.tool("helm"));
+        let Surroundings { search_path, folder, .. } = surroundings;
+        let path = find::bundled_or_on_path(bundled, "helm", search_path, folder, helm::INSTALL)?;
+        let helm = Helm::at(path, ui).await?;
+        remove_release::remove(cluster, &self.record, paths, inventory, &helm, ui).await
+    }
+}

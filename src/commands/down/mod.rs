@@ -1,0 +1,92 @@
+//! `windtunnel down`: removes the cluster, the forward and the state of one environment, and nothing else.
+
+mod existing;
+mod kind;
+
+use serde_json::json;
+
+use crate::cli::DownArgs;
+use crate::cluster::forward::supervise;
+use crate::error::{Failure, Kind};
+use crate::plan::ClusterPlan;
+use crate::state::{EnvironmentPaths, Lock, Record};
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+use crate::ui::event::Event;
+
+/// What an environment has in or as its cluster.
+enum Cluster {
+    /// A kind cluster, all of which goes.
+    Kind(kind::Kind),
+    /// A cluster that stays.
+    Existing(existing::Existing),
+}
+
+/// Removes an environment, after a yes.
+///
+/// # Errors
+/// There is nothing of that name; what is there is somebody else's; nobody said yes; a tool, the engine or the API server fail.
+pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    crate::plan::check_name("environment name", name)?;
+    let paths = surroundings.paths.environment(name);
+    let record = Record::load(&paths)?;
+    let cluster = match &record {
+        Some(record) if matches!(record.cluster, ClusterPlan::Existing { .. }) => {
+            Cluster::Existing(existing::look(record, &paths).await?)
+        }
+        _ => Cluster::Kind(kind::look(name, record.as_ref(), &paths, surroundings, ui).await?),
+    };
+    if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && !paths.root().exists() {
+        return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
+    }
+
+    let mut what = match &cluster {
+        Cluster::Kind(kind) => kind.what_goes(),
+        Cluster::Existing(existing) => existing.what_goes(),
+    };
+    what.push(format!("the forward, keys and files in {}", paths.root().display()));
+    if arguments.dry_run {
+        show(&what, ui);
+        return Ok(());
+    }
+    ui.say(&format!("This goes: {}", what.join(", ")));
+    ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
+
+    // Created anew where only a cluster is left: the lock needs its folder.
+    paths.create()?;
+    let _lock = Lock::take(&paths.lock())?;
+    stop_forward(&paths, ui).await?;
+    match cluster {
+        Cluster::Kind(kind) => kind.remove(&paths, surroundings, ui).await?,
+        Cluster::Existing(existing) => existing.remove(&paths, surroundings, ui).await?,
+    }
+    remove_state(record.as_ref(), &paths, ui)?;
+    ui.event(&Event::Result { result: json!({"name": name, "removed": what}) });
+    Ok(())
+}
+
+async fn stop_forward(paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
+    let step = ui.step("stop_forward", "Stopping the forward");
+    let stopped = supervise::ensure_stopped(paths, ui).await?;
+    step.done(if stopped { "stopped" } else { "none was running" });
+    Ok(())
+}
+
+fn remove_state(record: Option<&Record>, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
+    let step = ui.step("remove_state", "Removing state");
+    if let Some(record) = record.filter(|record| record.made_dags) {
+        // Only an empty folder goes: this call refuses any other, which then is the user's.
+        let _ = std::fs::remove_dir(&record.dags);
+    }
+    paths.remove()?;
+    step.done(paths.root().display().to_string());
+    Ok(())
+}
+
+fn show(what: &[String], ui: &Ui) {
+    if ui.is_json() {
+        ui.event(&Event::Result { result: json!({"would_remove": what}) });
+    } else {
+        ui.data(&format!("Would remove:\n  {}\n\nNothing was changed.\n", what.join("\n  ")));
+    }
+}

@@ -1,0 +1,139 @@
+//! The provider of the cluster: its tools, and what there is already.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::{Context, create_namespace};
+use crate::error::{Failure, Kind};
+use crate::images::bundle::Bundle;
+use crate::plan::ClusterPlan;
+use crate::providers::existing::Source;
+use crate::providers::{Found, kind};
+use crate::tools::docker::{Docker, Info};
+use crate::tools::{find, kind as kind_tool};
+
+/// How long the API server of a cluster that exists may take to answer.
+const API_SERVER: Duration = Duration::from_secs(10);
+/// How many missing rights are named.
+const NAMED: usize = 8;
+
+/// The provider, ready to be used.
+pub enum Provider {
+    /// kind, in a Docker Engine that answers.
+    Kind {
+        /// The docker command.
+        docker: Docker,
+        /// A kind that is new enough.
+        kind: kind_tool::Kind,
+        /// The cluster, as it is.
+        found: Found,
+    },
+    /// A cluster that is there, answers, and lets this user do what is needed.
+    Existing(Source),
+}
+
+impl Provider {
+    /// What is there of a cluster that windtunnel makes.
+    #[must_use]
+    pub const fn found(&self) -> Option<&Found> {
+        match self {
+            Self::Kind { found, .. } => Some(found),
+            Self::Existing(_) => None,
+        }
+    }
+
+    /// Whether an environment of this name runs there already.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        matches!(self.found(), Some(Found::Running(_)))
+    }
+}
+
+/// What was found, what it is called on screen, and the engine that it lives in, if any.
+pub(super) struct Looked {
+    pub(super) provider: Provider,
+    pub(super) words: String,
+    pub(super) engine: Option<Info>,
+}
+
+/// Looks.
+///
+/// # Errors
+/// A tool is missing or too old, the engine does not answer; the cluster that exists does not answer or refuses.
+pub(super) async fn look(context: Context<'_>, bundle: Option<&Bundle>) -> Result<Looked, Failure> {
+    match &context.plan.cluster {
+        ClusterPlan::Kind => look_at_kind(context, bundle).await,
+        ClusterPlan::Minikube { .. } => Err(Failure::usage("minikube is not supported yet")),
+        ClusterPlan::Existing { kubeconfig, context: name } => look_at_existing(context, kubeconfig, name).await,
+    }
+}
+
+async fn look_at_kind(context: Context<'_>, bundle: Option<&Bundle>) -> Result<Looked, Failure> {
+    let Context { plan, paths, surroundings, ui } = context;
+    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+    let engine = async {
+        // The second question would only repeat the first one's failure.
+        let info = docker.info(ui).await?;
+        let found = kind::find(&docker, &plan.name, paths, ui).await?;
+        Ok::<_, Failure>((info, found))
+    };
+    let (engine, kind) = tokio::join!(engine, async {
+        kind_tool::Kind::at(tool("kind", kind_tool::INSTALL, bundle, context)?, ui).await
+    });
+    let ((info, found), kind) = (engine?, kind?);
+    Ok(Looked {
+        words: format!("docker {}, kind {}", short(&info.server_version), short(&kind.tool.version.to_string())),
+        provider: Provider::Kind { docker, kind, found },
+        engine: Some(info),
+    })
+}
+
+async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &str) -> Result<Looked, Failure> {
+    let plan = context.plan;
+    let source = Source::read(kubeconfig, name, plan.allow_remote)?;
+    let cluster = source.cluster().await?;
+    let version = cluster.await_version(API_SERVER).await?;
+    let missing = cluster.missing_rights(&plan.namespace, !cluster.has_namespace(&plan.namespace).await?).await?;
+    if !missing.is_empty() {
+        let more = missing.len().saturating_sub(NAMED);
+        let failure = Failure::new(
+            Kind::Prerequisite,
+            format!("the user of the context `{name}` lacks rights in the namespace `{}`", plan.namespace),
+        )
+        .evidence_lines(missing.into_iter().take(NAMED));
+        let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
+        return Err(failure.hint("ask the cluster's administrator for the role `admin` in that namespace").hint(
+            format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace),
+        ));
+    }
+    create_namespace::check(plan, &cluster).await?;
+    Ok(Looked { words: format!("{name} (Kubernetes {version})"), provider: Provider::Existing(source), engine: None })
+}
+
+/// A tool of the bundle, else of `PATH`.
+pub(super) fn tool(
+    name: &str,
+    install: &str,
+    bundle: Option<&Bundle>,
+    context: Context<'_>,
+) -> Result<PathBuf, Failure> {
+    let bundled = bundle.and_then(|bundle| bundle.tool(name));
+    find::bundled_or_on_path(bundled, name, &context.surroundings.search_path, &context.surroundings.folder, install)
+}
+
+/// The first two numbers of a version, which is what people compare.
+pub(super) fn short(version: &str) -> String {
+    version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_shown_as_people_compare_them() {
+        assert_eq!(short("28.2.2"), "28.2");
+        assert_eq!(short("20.10.24+dfsg1"), "20.10");
+        assert_eq!(short("5"), "5");
+    }
+}

@@ -1,0 +1,71 @@
+//! Where a smoke run puts its DAG: a folder of this machine that Airflow's pods see, or a `ConfigMap` where they see none.
+
+use std::path::Path;
+
+use super::dag_file::{self, DagFile, SmokeDag};
+use crate::cluster::Cluster;
+use crate::error::Failure;
+use crate::plan::Provider;
+use crate::stacks;
+
+/// Where the DAG goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// A folder of this machine, mounted into the nodes: `EnvironmentPaths::smoke_dags`.
+    Folder(&'a Path),
+    /// The release's `ConfigMap` for it.
+    ConfigMap {
+        /// The release's name, which is the environment's.
+        release: &'a str,
+        /// The release's namespace.
+        namespace: &'a str,
+    },
+}
+
+/// The DAG's file while it is there.
+pub(super) enum Placed {
+    Folder(DagFile),
+    ConfigMap,
+}
+
+impl<'a> Place<'a> {
+    /// The place of an environment.
+    #[must_use]
+    pub fn of(provider: Provider, folder: &'a Path, release: &'a str, namespace: &'a str) -> Self {
+        match provider {
+            Provider::Kind | Provider::Minikube => Self::Folder(folder),
+            Provider::Existing => Self::ConfigMap { release, namespace },
+        }
+    }
+
+    /// Removes the files of smoke runs that were killed. Those of a `ConfigMap` go when the next one is written.
+    pub(super) fn remove_leftovers(self) -> Result<(), Failure> {
+        match self {
+            Self::Folder(folder) => dag_file::remove_leftovers(folder),
+            Self::ConfigMap { .. } => Ok(()),
+        }
+    }
+
+    /// Puts the DAG there.
+    pub(super) async fn put(self, dag: &SmokeDag, cluster: &Cluster) -> Result<Placed, Failure> {
+        match self {
+            Self::Folder(folder) => DagFile::write(folder, dag).map(Placed::Folder),
+            Self::ConfigMap { release, namespace } => {
+                let name = stacks::smoke_config_map(release);
+                cluster.put_smoke_files(namespace, &name, release, &[(dag.file(), dag.text())]).await?;
+                Ok(Placed::ConfigMap)
+            }
+        }
+    }
+
+    /// Takes it away again.
+    pub(super) async fn take(self, placed: Placed, cluster: &Cluster) -> Result<(), Failure> {
+        match (self, placed) {
+            (Self::ConfigMap { release, namespace }, _) => {
+                cluster.put_smoke_files(namespace, &stacks::smoke_config_map(release), release, &[]).await
+            }
+            (Self::Folder(_), Placed::Folder(file)) => file.remove(),
+            (Self::Folder(_), Placed::ConfigMap) => Ok(()),
+        }
+    }
+}

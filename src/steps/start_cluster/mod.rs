@@ -1,0 +1,55 @@
+//! "Starting kind cluster": there and answering, made or started if need be; or the one that exists, connected to.
+
+mod kind;
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Context;
+use super::prerequisites::{Prerequisites, Provider};
+use crate::cluster::Cluster;
+use crate::error::Failure;
+use crate::providers::Node;
+
+/// How long the API server of a started node may take to answer.
+const API_SERVER_START: Duration = Duration::from_mins(2);
+/// How long its pods may take to be started again, as far as that they are told of.
+const POD_RESTART: Duration = Duration::from_mins(2);
+
+/// Makes the cluster be there. `node_runs` is told the node as soon as its container runs, which is long before Kubernetes does;
+/// never, where windtunnel has no business in the nodes.
+///
+/// # Errors
+/// The provider's tool or the engine fail, or the API server does not come up.
+pub async fn ensure(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    node_runs: oneshot::Sender<Node>,
+) -> Result<Cluster, Failure> {
+    let Context { plan, paths, ui, .. } = context;
+    let (step, found, was_cut_short) = match &ready.provider {
+        Provider::Kind { docker, kind, found } => {
+            let step = ui.step("start_cluster", "Starting kind cluster");
+            let was_cut_short = paths.creating().exists();
+            let tools = kind::Tools { docker, kind, image: &ready.images.node };
+            kind::ensure(context, tools, found, &step, node_runs).await?;
+            (step, Some(found), was_cut_short)
+        }
+        Provider::Existing(source) => {
+            let step = ui.step("start_cluster", "Using existing cluster");
+            source.keep(&paths.kubeconfig())?;
+            (step, None, false)
+        }
+    };
+    step.doing("waiting for the API server");
+    let cluster = Cluster::open(&paths.kubeconfig(), &plan.context()).await?;
+    let version = cluster.await_version(API_SERVER_START).await?;
+    let ended = found.and_then(|found| found.node()).and_then(|node| node.ended);
+    if let (Some(ended), false) = (ended, was_cut_short) {
+        step.doing("waiting for the node to tell of its pods");
+        cluster.await_restart(&plan.namespace, ended, POD_RESTART).await?;
+    }
+    step.done(format!("{} (Kubernetes {version})", plan.context()));
+    Ok(cluster)
+}
