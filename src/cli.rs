@@ -1,27 +1,33 @@
 //! The command line: types and help texts only.
 
+mod forward;
+mod origins;
+mod project;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cluster::forward::Route;
 use crate::plan::{Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
+pub use forward::{ForwardCommand, ForwardRoute};
+pub use origins::{Origins, help, of_words, parse};
+pub use project::{ConfigCommand, ProfilesCommand};
 
 /// A real Airflow on a real local Kubernetes with one command, and away again with one.
 #[derive(Debug, Parser)]
-#[command(name = "windtunnel", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "windtunnel", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = "Start here:  windtunnel up      then open http://127.0.0.1:7070\n\
                         Remove all:  windtunnel down")]
 pub struct Cli {
     /// Options that every command takes.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// What to do; nothing named means the wizard.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Options that every command takes.
@@ -29,9 +35,9 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct Global {
-    /// The environment to work on.
-    #[arg(long, global = true, value_name = "NAME", env = "WINDTUNNEL_NAME", default_value = crate::plan::DEFAULT_NAME)]
-    pub name: String,
+    /// The environment to work on [default: the one of windtunnel.yaml, or airflow-cluster].
+    #[arg(long, global = true, value_name = "NAME", env = "WINDTUNNEL_NAME")]
+    pub name: Option<String>,
     /// How results are written.
     #[arg(short, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Output,
@@ -50,6 +56,9 @@ pub struct Global {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: When,
+    /// Plain lines: nothing moves or is redrawn, questions are numbered and answered by typing.
+    #[arg(long, global = true, env = "WINDTUNNEL_PLAIN", value_parser = clap::builder::FalseyValueParser::new())]
+    pub plain: bool,
 }
 
 impl Global {
@@ -74,6 +83,7 @@ impl Global {
             yes: self.yes,
             no_input: self.no_input,
             still: ci,
+            plain: self.plain,
         }
     }
 }
@@ -122,6 +132,17 @@ pub enum Command {
     /// The connection from 127.0.0.1 to the web interface.
     #[command(subcommand)]
     Forward(ForwardCommand),
+    /// Write a windtunnel.yaml with every setting and what it is for into this folder.
+    Init,
+    /// The settings of the environment, and where each comes from.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// List the profiles that come with windtunnel.
+    Profiles {
+        /// What to do with one of them.
+        #[command(subcommand)]
+        command: Option<ProfilesCommand>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -131,8 +152,21 @@ pub enum Command {
 
 /// Options of `up`.
 #[derive(Args, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct UpArgs {
+    /// What the environment is to be.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Afterwards prove that it works, as `windtunnel smoke` does.
+    #[arg(long)]
+    pub smoke: bool,
+}
+
+/// What an environment is to be: each but the consents is a key of windtunnel.yaml too.
+#[derive(Args, Debug, Default)]
+pub struct Settings {
     /// What provides the cluster [default: kind, or the one used before].
     #[arg(long, value_name = "PROVIDER", env = "WINDTUNNEL_PROVIDER", value_enum)]
     pub provider: Option<ProviderChoice>,
@@ -181,15 +215,9 @@ pub struct UpArgs {
     /// Wait at most this many seconds for the pods, and then for Airflow to call itself healthy.
     #[arg(long, value_name = "SECONDS", env = "WINDTUNNEL_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
-    /// Print what would be done, and do nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Afterwards prove that it works, as `windtunnel smoke` does.
-    #[arg(long)]
-    pub smoke: bool,
 }
 
-impl UpArgs {
+impl Settings {
     /// What was asked for, free of the command line.
     #[must_use]
     pub fn wishes(&self, name: &str) -> Wishes {
@@ -280,44 +308,6 @@ pub struct LogsArgs {
     /// The log of one task instead: `DAG/RUN/TASK`.
     #[arg(long, value_name = "DAG/RUN/TASK")]
     pub task: Option<String>,
-}
-
-/// What to do with the forward.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
-pub enum ForwardCommand {
-    /// Start it in the background.
-    Start,
-    /// Stop it.
-    Stop,
-    /// Show whether it lives, where to, and by which route.
-    Status,
-    /// Run it in the foreground, until Ctrl-C.
-    Run {
-        /// Leave the terminal's session and say on stdout when it listens: what `start` runs.
-        #[arg(long, hide = true)]
-        detached: bool,
-        /// Take this route only, for tests and measurements.
-        #[arg(long, hide = true, env = "WINDTUNNEL_FORWARD_ROUTE", hide_env = true)]
-        route: Option<ForwardRoute>,
-    },
-}
-
-/// A route of the forward.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum ForwardRoute {
-    /// Through the API server.
-    Api,
-    /// Straight to the node.
-    Direct,
-}
-
-impl From<ForwardRoute> for Route {
-    fn from(route: ForwardRoute) -> Self {
-        match route {
-            ForwardRoute::Api => Self::ApiServer,
-            ForwardRoute::Direct => Self::Direct,
-        }
-    }
 }
 
 /// The completion script of a shell.

@@ -2,27 +2,29 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use windtunnel::cli::{Cli, Command, ForwardCommand, completions};
+use windtunnel::cli::{self, Cli, Command, ConfigCommand, ForwardCommand, Origins, completions};
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
-use windtunnel::plan::DEFAULT_NAME;
 use windtunnel::state::Paths;
 use windtunnel::surroundings::Surroundings;
 use windtunnel::ui::Ui;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (cli, origins) = cli::parse();
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let ci = std::env::var_os("CI").is_some();
     let ui = Ui::new(cli.global.manner(ci));
-    let ended = look_around().and_then(|surroundings| {
+    if cli.command.is_none() && !ui.can_ask() {
+        cli::help();
+    }
+    let surroundings = look_around();
+    let ended = surroundings.as_ref().map_err(Clone::clone).and_then(|surroundings| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .during(Kind::Bug, "cannot make the asynchronous runtime")?;
-        let command = run(&cli, &ui, &surroundings);
-        let ended = if matches!(cli.command, Command::Forward(ForwardCommand::Run { .. })) {
+        let command = run(&cli, &origins, &ui, surroundings);
+        let ended = if matches!(cli.command, Some(Command::Forward(ForwardCommand::Run { .. }))) {
             // Being told to end is how a forward ends well: it lets its connections finish.
             runtime.block_on(command)
         } else {
@@ -35,27 +37,44 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let name = &cli.global.name;
-            let failure = if name == DEFAULT_NAME { failure } else { failure.for_environment(name) };
+            let named = cli.global.name.as_deref().zip(surroundings.as_ref().ok());
+            let failure = match named.filter(|(name, surroundings)| !surroundings.name_option(name).is_empty()) {
+                Some((name, _)) => failure.for_environment(name),
+                None => failure,
+            };
             ui.failure(&failure);
             ExitCode::from(failure.kind.exit_code())
         }
     }
 }
 
-async fn run(cli: &Cli, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
-    let name = cli.global.name.as_str();
-    windtunnel::plan::check_name("environment name", name)?;
-    match &cli.command {
-        Command::Up(arguments) => commands::up::up(arguments, name, ui, surroundings).await,
-        Command::Status => commands::status::status(name, ui, surroundings).await,
-        Command::Down(arguments) => commands::down::down(arguments, name, ui, surroundings).await,
-        Command::Smoke => commands::smoke::smoke(name, ui, surroundings).await,
-        Command::Open => commands::open::open(name, ui, surroundings).await,
-        Command::Credentials => commands::credentials::credentials(name, ui, surroundings),
-        Command::Kubeconfig => commands::kubeconfig::kubeconfig(name, ui, surroundings),
-        Command::Logs(arguments) => commands::logs::logs(arguments, name, ui, surroundings).await,
-        Command::Forward(command) => commands::forward::forward(*command, name, ui, surroundings).await,
+async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let named = cli.global.name.as_deref();
+    // Only where an environment is worked on: a broken windtunnel.yaml must not keep a completion script from being printed.
+    let name = || {
+        let name = named.map_or_else(|| surroundings.usual_name(), |name| Ok(name.to_owned()))?;
+        windtunnel::plan::check_name("environment name", &name).map(|()| name)
+    };
+    let Some(command) = &cli.command else { return commands::wizard::wizard(named, ui, surroundings).await };
+    match command {
+        Command::Up(arguments) => commands::up::up(arguments, &name()?, ui, surroundings).await,
+        Command::Status => commands::status::status(&name()?, ui, surroundings).await,
+        Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
+        Command::Smoke => commands::smoke::smoke(&name()?, ui, surroundings).await,
+        Command::Open => commands::open::open(&name()?, ui, surroundings).await,
+        Command::Credentials => commands::credentials::credentials(&name()?, ui, surroundings),
+        Command::Kubeconfig => commands::kubeconfig::kubeconfig(&name()?, ui, surroundings),
+        Command::Logs(arguments) => commands::logs::logs(arguments, &name()?, ui, surroundings).await,
+        Command::Forward(command) => commands::forward::forward(*command, &name()?, ui, surroundings).await,
+        Command::Init => commands::init::init(named, ui, surroundings),
+        Command::Config(ConfigCommand::Show(settings)) => {
+            commands::config::show(settings, origins, &name()?, ui, surroundings)
+        }
+        Command::Config(ConfigCommand::Schema) => {
+            commands::config::schema(ui);
+            Ok(())
+        }
+        Command::Profiles { command } => commands::profiles::profiles(command.as_ref(), ui),
         Command::Completions { shell } => {
             ui.data(&completions(*shell));
             Ok(())
@@ -73,7 +92,8 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
         _ = terminate.recv() => return Err(interrupted()),
         ended = command => ended,
     };
-    if ended.is_ok() {
+    // A question that Ctrl-C left says so itself.
+    if ended.as_ref().map_or_else(|failure| failure.kind == Kind::Interrupted, |()| true) {
         return ended;
     }
     // A child that died of the same Ctrl-C must not be taken for the cause, so whatever signal is here already goes first.

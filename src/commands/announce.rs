@@ -64,7 +64,7 @@ pub(super) fn ready(context: Context<'_>) {
         });
         return;
     }
-    let option = name_option(&plan.name);
+    let option = context.surroundings.name_option(&plan.name);
     context.ui.say(&format!(
         "\nAirflow is ready:  {}   user {}   password: windtunnel credentials{option}",
         plan.url(),
@@ -89,9 +89,4 @@ fn dags_words(context: Context<'_>) -> String {
             format!("{folder} (live)")
         }
     }
-}
-
-/// What a command for this environment needs on its line.
-pub(super) fn name_option(name: &str) -> String {
-    if name == crate::plan::DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
 }

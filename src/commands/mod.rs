@@ -1,12 +1,16 @@
 //! One public function for each word of the command line.
 
 mod announce;
+pub mod config;
 pub mod credentials;
 pub mod down;
 pub mod forward;
+pub mod init;
 pub mod kubeconfig;
 pub mod logs;
 pub mod open;
+pub mod profiles;
 pub mod smoke;
 pub mod status;
 pub mod up;
+pub mod wizard;

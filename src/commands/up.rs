@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::announce;
 use crate::airflow::Client;
-use crate::cli::UpArgs;
+use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
 use crate::plan::{self, Plan, Provider};
 use crate::profile::{self, Profile};
@@ -15,7 +15,7 @@ use crate::stacks;
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
 use crate::steps::prerequisites::Prerequisites;
 use crate::steps::{self, Context};
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Project, Surroundings};
 use crate::ui::Ui;
 
 /// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
@@ -26,7 +26,7 @@ const WEB_PATIENCE: Duration = Duration::from_mins(3);
 /// # Errors
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
-    let plan = resolve(arguments, name, surroundings)?;
+    let Resolved { plan, .. } = resolve(&arguments.settings, name, surroundings)?;
     let left_out = look_at_values(&plan, ui)?;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
@@ -101,17 +101,35 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     Ok(())
 }
 
-/// What was asked for, over what the environment was brought up with before, over the profile and the defaults.
-fn resolve(arguments: &UpArgs, name: &str, surroundings: &Surroundings) -> Result<Plan, Failure> {
-    let wishes = arguments.wishes(name);
+/// A plan, and what it was made of beside what was given with the command.
+pub(super) struct Resolved {
+    /// The environment as it is to be.
+    pub(super) plan: Plan,
+    /// The project's file, where it counts.
+    pub(super) project: Option<Project>,
+    /// What the environment was brought up with before.
+    pub(super) before: Option<Record>,
+}
+
+/// What was asked for, over the project's file, over what the environment was brought up with before, over the profile and the defaults.
+pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundings) -> Result<Resolved, Failure> {
     plan::check_name("environment name", name)?;
     let before = Record::load(&surroundings.paths.environment(name))?;
+    // The file is about one environment. Another that is there already keeps what it was brought up with.
+    let project = surroundings.project()?.filter(|project| before.is_none() || project.name() == name);
+    let below = project.as_ref().map(Project::wishes).unwrap_or_default();
+    let mut wishes = settings.wishes(name).over(below);
+    let has_folder = wishes.provider.map_or(wishes.context.is_none(), |provider| provider != Provider::Existing);
+    if let (Some(project), None, true) = (&project, &before, has_folder) {
+        // From wherever below it a command is given, a project has one DAG folder.
+        wishes.dags.get_or_insert_with(|| project.folder().join(plan::DEFAULT_DAGS));
+    }
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
     let plan =
         plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)?;
     stacks::check(&plan, before.as_ref())?;
-    Ok(plan)
+    Ok(Resolved { plan, project, before })
 }
 
 /// Warns of what the user's own values break, and tells which parts of Airflow they leave out.

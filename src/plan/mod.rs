@@ -1,7 +1,11 @@
-//! What the user means: flags, what the environment was brought up with before, the profile and the defaults, resolved and valid. Pure.
+//! What the user means: flags, variables, `windtunnel.yaml`, what the environment was brought up with before, the profile and the
+//! defaults, resolved and valid. Pure.
 
 mod cluster;
+mod file;
 mod name;
+mod settings;
+mod wishes;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +14,11 @@ use crate::error::Failure;
 use crate::profile::{Executor, Profile};
 use crate::state::Record;
 pub use cluster::{ClusterPlan, Provider};
+pub(crate) use file::line_of;
+pub use file::{FILE, ProjectFile, render};
 pub use name::check as check_name;
+pub use settings::{Layers, Origin, Setting};
+pub use wishes::Wishes;
 
 /// The environment, release and namespace used when none is named.
 pub const DEFAULT_NAME: &str = "airflow-cluster";
@@ -20,45 +28,6 @@ pub const DEFAULT_PORT: u16 = 7070;
 pub const DEFAULT_DAGS: &str = "dags";
 /// How long `up` waits for the pods when there is neither progress to see nor a terminal cause.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
-
-/// What was asked for on the command line or by `WINDTUNNEL_*`; `None` where nothing was said.
-#[derive(Clone, Debug, Default)]
-pub struct Wishes {
-    /// The environment's name.
-    pub name: Option<String>,
-    /// What provides the cluster.
-    pub provider: Option<Provider>,
-    /// minikube's driver.
-    pub driver: Option<String>,
-    /// The kubeconfig context of a cluster that is there already.
-    pub context: Option<String>,
-    /// The kubeconfig file that names it, relative to the folder of the command.
-    pub kubeconfig: Option<PathBuf>,
-    /// Use a cluster that does not look like one of this machine.
-    pub allow_remote: bool,
-    /// The namespace of the release.
-    pub namespace: Option<String>,
-    /// The local port of the forward.
-    pub port: Option<u16>,
-    /// The DAG folder, relative to the folder of the command.
-    pub dags: Option<PathBuf>,
-    /// A PersistentVolumeClaim that holds the DAGs, where no folder of this machine is seen.
-    pub dags_claim: Option<String>,
-    /// A shipped profile's name or a file.
-    pub profile: Option<String>,
-    /// A bundle's folder, relative to the folder of the command.
-    pub bundle: Option<PathBuf>,
-    /// What runs the tasks.
-    pub executor: Option<Executor>,
-    /// Values files for Helm, in order, relative to the folder of the command.
-    pub values: Vec<PathBuf>,
-    /// Single values for Helm, in order, as `helm --set` takes them.
-    pub set: Vec<String>,
-    /// Use a namespace that somebody else made and that holds something.
-    pub adopt_namespace: bool,
-    /// How long to wait for the pods.
-    pub timeout: Option<Duration>,
-}
 
 /// An environment as it is to be.
 #[derive(Clone, Debug)]

@@ -157,6 +157,23 @@ impl Docker {
         Ok(containers.into_iter().next())
     }
 
+    /// The names of all kind clusters, in whatever state, whoever made them.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn kind_clusters(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
+        let label = "io.x-k8s.kind.cluster";
+        let format = format!("{{{{.Label \"{label}\"}}}}");
+        let nodes =
+            self.command(["container", "ls", "--all", "--filter", &format!("label={label}"), "--format", &format]);
+        let output = nodes.run(Kind::Prerequisite, ui).await?;
+        let mut names: Vec<String> =
+            output.stdout.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Removes the network that kind made for its nodes, unless a node of any cluster is left, in whatever state, or anything else uses it.
     ///
     /// # Errors

@@ -187,8 +187,7 @@ fn failure(command: &Command, output: &Output) -> Failure {
     let fatal = events
         .filter(|event| event.kind == ERROR)
         .map(|event| event.data)
-        .filter(|data| !matches!(data.exit_code.as_str(), "" | "0"))
-        .next_back();
+        .rfind(|data| !matches!(data.exit_code.as_str(), "" | "0"));
     let Some(data) = fatal else { return command.failed(Kind::Cluster, output) };
     let failure = Failure::new(Kind::Cluster, format!("minikube cannot start the cluster ({})", data.name))
         .evidence_lines(data.message.lines());

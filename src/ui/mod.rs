@@ -5,6 +5,7 @@
 
 pub mod event;
 mod prompt;
+mod question;
 mod report;
 mod step;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use crate::error::{Failure, Kind};
 use event::Event;
+pub use question::{Answer, Ask, Check, Choice, Question};
 pub use step::Step;
 
 /// How results leave: for a person or for a program.
@@ -56,6 +58,7 @@ pub enum Color {
 
 /// How the user wants to be talked to and asked.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Manner {
     /// For a person or for a program.
     pub format: Format,
@@ -69,6 +72,8 @@ pub struct Manner {
     pub no_input: bool,
     /// Nothing moves even on a terminal: set in CI.
     pub still: bool,
+    /// Nothing moves, and questions are lines: for screen readers.
+    pub plain: bool,
 }
 
 /// The one way to the terminal.
@@ -94,7 +99,11 @@ impl Ui {
         };
         console::set_colors_enabled_stderr(colored);
         console::set_colors_enabled(colored);
-        let moving = terminal && !manner.still && manner.format == Format::Text && manner.level == Level::Normal;
+        let moving = terminal
+            && !manner.still
+            && !manner.plain
+            && manner.format == Format::Text
+            && manner.level == Level::Normal;
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             manner,
@@ -190,22 +199,45 @@ impl Ui {
         if self.manner.yes {
             return Ok(());
         }
-        if self.manner.no_input || self.is_json() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal()
-        {
+        if !self.can_ask() {
             return Err(Failure::usage("this needs a yes, and there is nobody to ask").hint("to agree: add `--yes`"));
         }
-        if prompt::confirm(question)? {
+        if prompt::confirm(question, false)?.unwrap_or(false) {
             Ok(())
         } else {
             Err(Failure::new(Kind::Interrupted, "not confirmed: nothing was changed"))
         }
     }
 
+    /// Whether there is somebody to ask.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        let terminals = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        terminals && !self.manner.no_input && !self.is_json()
+    }
+
+    /// Asks a question until the answer is a valid one. Whoever calls has looked whether there is somebody: [`Ui::can_ask`].
+    ///
+    /// # Errors
+    /// Interrupted, by Esc, Ctrl-C, or the end of the input.
+    pub async fn ask(&self, question: &Question) -> Result<Answer, Failure> {
+        // A Ctrl-C that came between two questions is seen here.
+        tokio::task::yield_now().await;
+        if self.manner.plain { question::plain(question, self).await } else { question::moving(question, self) }
+    }
+
+    /// Whether what asks for a yes is answered with it beforehand.
+    #[must_use]
+    pub const fn says_yes(&self) -> bool {
+        self.manner.yes
+    }
+
     /// Leaves the terminal as it was found: no half-drawn line, the cursor visible.
     pub fn restore(&self) {
         let _ = self.progress.clear();
         let terminal = console::Term::stderr();
-        if terminal.is_term() {
+        // In plain lines nothing was drawn and nothing hidden.
+        if terminal.is_term() && !self.manner.plain {
             let _ = terminal.show_cursor();
         }
     }

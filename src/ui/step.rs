@@ -73,7 +73,13 @@ impl<'ui> Step<'ui> {
         if self.ui.is_json() || (ok && self.ui.manner.level == Level::Quiet) {
             return;
         }
-        let (mark, color) = if ok { ("✓", Style::new().green()) } else { ("✗", Style::new().red()) };
+        // A screen reader has no word for the marks, or a long one.
+        let (mark, color) = match (ok, self.ui.manner.plain) {
+            (true, false) => ("✓", Style::new().green()),
+            (false, false) => ("✗", Style::new().red()),
+            (true, true) => ("done:", Style::new()),
+            (false, true) => ("failed", Style::new()),
+        };
         let title = pad_str(&self.title, TITLE_WIDTH, Alignment::Left, None);
         let mark = self.ui.style(color).apply_to(mark);
         let line = format!("{title}{mark} {detail}");

@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 18] = [
+const EXERCISES: [(&str, Exercise); 23] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("export KUBECONFIG=", Run),
     ("helm list", Run),
@@ -28,10 +28,15 @@ const EXERCISES: [(&str, Exercise); 18] = [
     ("scripts/quickstart.sh", With("--help")),
     ("scripts/test.sh", With("--help")),
     ("windtunnel completions", Run),
+    ("windtunnel config schema", With("&& rm windtunnel.schema.json")),
+    ("windtunnel config show", Run),
     ("windtunnel credentials", Run),
     ("windtunnel down", With("--dry-run")),
     ("windtunnel down --name", With("|| test $? = 10")),
+    ("windtunnel init", With("&& rm windtunnel.yaml")),
     ("windtunnel logs", Run),
+    ("windtunnel profiles", Run),
+    ("windtunnel profiles show", With("&& rm mine.yaml")),
     ("windtunnel smoke", Elsewhere("main_path.rs")),
     ("windtunnel status", Run),
     ("windtunnel status --name", With("|| test $? = 10")),

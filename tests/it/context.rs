@@ -100,15 +100,25 @@ impl TestContext {
         self.run_with(arguments, &[])
     }
 
+    /// Runs it in another folder of this machine.
+    #[must_use = "compare it with its snapshot, or look at a part of it"]
+    pub(crate) fn run_in(&self, folder: &str, arguments: &[&str]) -> Run {
+        self.run_anywhere(folder, arguments, &[])
+    }
+
     /// Runs it with more variables in its environment.
     #[must_use = "compare it with its snapshot, or look at a part of it"]
     pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        self.run_anywhere("project", arguments, variables)
+    }
+
+    fn run_anywhere(&self, folder: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let journal = self.path("tools/journal");
         for leftover in [&journal, &self.path("tools/version-asked")] {
             let _ = std::fs::remove_file(leftover);
         }
         let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_windtunnel"));
-        command.args(arguments).current_dir(self.path("project")).env_clear().timeout(DEADLINE);
+        command.args(arguments).current_dir(self.path(folder)).env_clear().timeout(DEADLINE);
         let output = command.envs(self.variables()).envs(variables.iter().copied()).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let mut lines: Vec<String> =

@@ -19,7 +19,7 @@ fn help() {
 #[test]
 fn help_of_every_command() {
     let context = without_settings();
-    for command in ["up", "status", "down", "smoke", "logs", "forward", "credentials"] {
+    for command in ["up", "status", "down", "smoke", "logs", "forward", "credentials", "config", "init", "profiles"] {
         assert_run!(context, &[command, "--help"]);
     }
 }

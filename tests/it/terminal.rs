@@ -8,17 +8,24 @@ use crate::context::TestContext;
 /// Milliseconds that the binary may take to say what is expected.
 const PATIENCE: u64 = 20_000;
 /// What makes the cursor visible.
-const CURSOR: &str = "\u{1b}[?25h";
+pub(crate) const CURSOR: &str = "\u{1b}[?25h";
 
+/// Starts the binary on a terminal of its own.
+pub(crate) fn spawn(context: &TestContext, arguments: &[&str]) -> PtySession {
+    spawn_with(context, arguments, &[])
+}
+
+/// Starts it with more variables in its environment.
 #[expect(clippy::disallowed_methods, reason = "rexpect wants the standard library's command")]
-fn spawn(context: &TestContext, arguments: &[&str]) -> PtySession {
+pub(crate) fn spawn_with(context: &TestContext, arguments: &[&str], variables: &[(&str, &str)]) -> PtySession {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windtunnel"));
     command.args(arguments).current_dir(context.path("project")).env_clear().envs(context.variables());
+    command.envs(variables.iter().copied());
     spawn_command(command, Some(PATIENCE)).unwrap()
 }
 
 /// What is left to read, and the exit code.
-fn end(mut session: PtySession) -> (String, i32) {
+pub(crate) fn end(mut session: PtySession) -> (String, i32) {
     let rest = session.exp_eof().unwrap();
     match session.process().wait().unwrap() {
         WaitStatus::Exited(_, code) => (rest, code),

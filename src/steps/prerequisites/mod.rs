@@ -16,6 +16,7 @@ use crate::state::Record;
 use crate::tools::helm;
 pub use provider::Provider;
 use provider::{look, short, tool};
+pub use resources::{Room, measure};
 
 /// What the later steps work with.
 pub struct Prerequisites {
@@ -66,7 +67,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         if let Some(bundle) = &bundle {
             bundle.check_platform(&engine.platform())?;
         }
-        let room = resources::measure(engine);
+        let room = measure(engine);
         // An environment that runs has taken its share already.
         if !looked.provider.is_running() {
             resources::check(&room, stacks::memory_request(plan.profile.stack))?;

@@ -13,7 +13,7 @@ const DISK: u64 = 6 * GIB;
 
 /// What the engine has to give.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Room {
+pub struct Room {
     processors: u32,
     /// Bytes of memory that nobody uses; where the engine is in a virtual machine, all of its memory.
     memory: u64,
@@ -30,7 +30,8 @@ impl std::fmt::Display for Room {
 }
 
 /// Measures what there is.
-pub(super) fn measure(info: &Info) -> Room {
+#[must_use]
+pub fn measure(info: &Info) -> Room {
     let here = memory_here();
     // The engine sees this machine's memory unless it runs in a virtual machine or elsewhere.
     let memory = match here {
