@@ -16,8 +16,8 @@ usage() {
 Usage: scripts/test.sh [--fast]
 
 Runs formatter, shellcheck, clippy, unit tests, tests/it, documentation and cargo-deny. If all is well it goes on with
-a Docker Engine (scripts/engine.sh), images (scripts/images/build.sh) and tests/e2e on real kind clusters. Ends with the
-test runner's own summaries.
+a Docker Engine (scripts/engine.sh), images (scripts/images/build.sh) and tests/e2e on real clusters of kind and
+minikube. Ends with the test runner's own summaries.
 
   --fast   leave the engine, the images and the clusters out
   --help   this text
@@ -129,9 +129,9 @@ check_dependencies() {
 # Waits for another run's build, for an hour at most: build.sh itself refuses to be the second one.
 build_images() {
   if has flock; then
-    flock -w 3600 "$cache/test-images.lock" scripts/images/build.sh
+    flock -w 3600 "$cache/test-images.lock" scripts/images/build.sh minikube
   else
-    scripts/images/build.sh
+    scripts/images/build.sh minikube
   fi
 }
 

@@ -70,7 +70,7 @@ fn provide(sha256: &str) -> bool {
     let archives = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let fits = |path: &PathBuf| {
         let digest = Sha256::digest(std::fs::read(path).unwrap());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == sha256
+        windtunnel::images::hexadecimal(&digest) == sha256
     };
     let Some(archive) = archives.filter(|path| path.is_file()).find(fits) else { return false };
     std::fs::create_dir_all(cached.parent().unwrap()).unwrap();

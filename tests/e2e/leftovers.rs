@@ -52,6 +52,10 @@ pub(crate) fn remove(place: &Place) {
             format!("{} delete cluster --name {} --kubeconfig {}", kind.display(), place.name, kubeconfig.display());
         place.shell(&line).succeeded();
     }
+    if docker(&["container", "inspect", &place.name]).code == Some(0) {
+        crate::artefacts::say(&format!("`down` left a minikube profile, minikube removes it:\n{down}"));
+        place.minikube(&["delete", "--profile", &place.name]).succeeded();
+    }
     end_processes(place);
     std::fs::remove_dir_all(&place.folder).unwrap();
 }

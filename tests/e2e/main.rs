@@ -1,4 +1,4 @@
-//! The real binary on real kind clusters, driven as a user drives it: `cargo test --test e2e`, which `scripts/test.sh` does.
+//! The real binary on real clusters of kind and minikube, driven as a user drives it: `cargo test --test e2e`, which `scripts/test.sh` does.
 //!
 //! `WINDTUNNEL_E2E_BUNDLE` is the bundle that the clusters are made of, `WINDTUNNEL_E2E_ARTEFACTS` the folder for the screenshot, the seconds
 //! and, after a failure, what the cluster looked like (`target/e2e` by default). Clusters are heavy: one test at a time, one cluster for each.
@@ -18,6 +18,7 @@ mod forward;
 mod http;
 mod leftovers;
 mod main_path;
+mod minikube;
 mod outcome;
 mod place;
 mod readme;

@@ -49,6 +49,13 @@ impl Place {
         Outcome::of(command, format!("windtunnel {}", shell_words::join(arguments)), DEADLINE)
     }
 
+    /// Runs the bundle's minikube in this place.
+    pub(crate) fn minikube(&self, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(&crate::environment::bundle().join("bin/minikube"));
+        command.args(arguments);
+        Outcome::of(command, format!("minikube {}", shell_words::join(arguments)), DEADLINE)
+    }
+
     /// Runs a line of shell, in which `windtunnel` is the binary under test.
     pub(crate) fn shell(&self, line: &str) -> Outcome {
         let binary = Path::new(env!("CARGO_BIN_EXE_windtunnel"));
@@ -72,6 +79,7 @@ impl Place {
         command.env_clear().current_dir(self.project());
         command.env("PATH", self.folder.join("bin")).env("HOME", self.home());
         command.env("WINDTUNNEL_NAME", &self.name).env("WINDTUNNEL_STATE", self.state());
+        command.env("MINIKUBE_HOME", self.folder.join("minikube"));
         // Shared by all runs: which archives of the bundle have been found right.
         command.env("XDG_CACHE_HOME", crate::leftovers::root().join("cache"));
         for name in ENGINE {

@@ -1,0 +1,91 @@
+//! The main path on a real minikube: made, proven, stopped behind windtunnel's back, brought back, and away again.
+
+use serde_json::Value;
+
+use crate::airflow::{Airflow, assert_healthy};
+use crate::artefacts::{self, say, stage};
+use crate::docker::docker;
+use crate::environment::Environment;
+use crate::readme;
+use crate::traces::Traces;
+
+/// The DAG that README shows.
+const DAG: &str = "hello";
+
+#[test]
+fn minikube() {
+    let environment = Environment::claim("minikube");
+    let traces = Traces::before(&environment);
+    let test = |title: &str, part: &dyn Fn(&Environment)| stage("minikube", title, || part(&environment));
+
+    test("up, with smoke", &up);
+    test("up again changes nothing", &up_again);
+    test("a DAG file appears, and runs", &dag_file);
+    test("the node is stopped", &stopped);
+    test("the profile is paused", &paused);
+    test("another's profile is refused", &foreign);
+    test("down", &down);
+    traces.assert_home_untouched(&environment);
+}
+
+fn up(environment: &Environment) {
+    let up = environment.up(&["--provider", "minikube", "--smoke"]).succeeded();
+    artefacts::keep("minikube-up.txt", &up.stderr);
+    up.says(&["Starting minikube", "Loading images", "already there: 2", "worker pod"]);
+    assert_healthy(environment.port);
+    let name = &environment.name;
+    environment.windtunnel(&["status"]).succeeded().says(&[name, "running", "direct to the node"]);
+}
+
+fn up_again(environment: &Environment) {
+    let identity = || docker(&["inspect", "--format", "{{.Id}} {{.State.StartedAt}}", &environment.name]).stdout;
+    let before = identity();
+    // Provider, driver and bundle are remembered.
+    let up = environment.windtunnel(&["up"]).succeeded();
+    assert_eq!(identity(), before);
+    say(&format!("`up` when everything is there: {:.2} s", up.took.as_secs_f64()));
+}
+
+fn dag_file(environment: &Environment) {
+    let login: Value = environment.windtunnel(&["credentials", "-o", "json"]).succeeded().document();
+    let entry = |name: &str| login[name].as_str().unwrap();
+    let airflow = Airflow::log_in(entry("url"), entry("user"), entry("password"));
+    readme::write_dag(environment);
+    airflow.await_dag(DAG);
+    airflow.run_dag(DAG);
+}
+
+fn stopped(environment: &Environment) {
+    docker(&["stop", "--time", "10", &environment.name]).succeeded();
+    environment.windtunnel(&["status"]).ended_with(1).says(&["stopped"]);
+    environment.windtunnel(&["up", "--smoke"]).succeeded().says(&["worker pod"]);
+}
+
+fn paused(environment: &Environment) {
+    environment.minikube(&["pause", "--profile", &environment.name]).succeeded();
+    environment.windtunnel(&["status"]).ended_with(1);
+    environment.windtunnel(&["up"]).succeeded();
+    assert_healthy(environment.port);
+}
+
+fn foreign(environment: &Environment) {
+    let other = format!("{}-b", environment.name);
+    let label = format!("name.minikube.sigs.k8s.io={other}");
+    let image = docker(&["inspect", "--format", "{{.Config.Image}}", &environment.name]).succeeded().stdout;
+    docker(&["create", "--name", &other, "--label", &label, image.trim()]).succeeded();
+    let refused = environment.up(&["--provider", "minikube", "--name", &other]);
+    docker(&["rm", "--force", "--volumes", &other]).succeeded();
+    refused.ended_with(9).says(&["was not made by this windtunnel"]);
+}
+
+fn down(environment: &Environment) {
+    let name = &environment.name;
+    environment.windtunnel(&["down", "--yes"]).succeeded().says(&["Deleting minikube profile"]);
+    for kind in ["container", "volume", "network"] {
+        assert_ne!(docker(&[kind, "inspect", name]).code, Some(0), "the {kind} {name} is left");
+    }
+    let profile = environment.folder.join("minikube/.minikube/profiles").join(name);
+    assert!(!profile.exists(), "the profile is left");
+    assert!(!environment.state().join("environments").join(name).exists(), "state is left");
+    environment.windtunnel(&["down", "--yes"]).ended_with(10);
+}
