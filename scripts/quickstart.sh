@@ -21,8 +21,8 @@ Airflow up at http://127.0.0.1:7070. Run it again at any time: what is there sta
   --help   this text
 
 Images are pulled if the container registry answers within seconds. If not, they are built from package registries
-(scripts/images/build.sh), which takes 10 to 20 minutes the first time. It needs Rust and a C compiler; for building
-kind, Helm or images Go and Python too. Your DAGs are those of ./dags, or:
+(scripts/images/build.sh), which takes about 13 minutes the first time, on two processors. It needs Rust and a C
+compiler; for building kind, Helm or images Go and Python too. Your DAGs are those of ./dags, or:
 
   scripts/quickstart.sh -- --dags ~/my-dags --port 8080
 
@@ -177,7 +177,7 @@ install_tool() {
 
 build_images() {
   local expected='a few seconds'
-  [ -e "$cache/bundle/bundle.json" ] || expected='10 to 20 minutes the first time'
+  [ -e "$cache/bundle/bundle.json" ] || expected='about 13 minutes the first time'
   stream_stage 'Images from packages' "$expected" "$root/scripts/images/build.sh"
   [ "$stage_status" = 0 ] || fail 'error: the images could not be built; see above for the log and the cause' \
     'hint: once the cause is gone, run this again: it goes on from there'

@@ -84,7 +84,9 @@ async fn create(
                 });
             }
             if let Some(phase) = line.trim().strip_prefix("• ") {
-                step.doing(phase.trim_end_matches(|c: char| !c.is_ascii()).trim().to_lowercase());
+                // What follows is a picture, whose width terminals do not agree on, and dots.
+                let words = phase.split(|sign: char| !sign.is_ascii()).next().unwrap_or_default();
+                step.doing(words.trim().to_lowercase());
             }
         })
         .await
