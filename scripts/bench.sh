@@ -5,21 +5,24 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 usage() {
   cat << EOT
-Usage: scripts/bench.sh [--runs N] [--bundle DIR]
+Usage: scripts/bench.sh [--runs N] [--bundle DIR] [--hand-node IMAGE]
 
 Each run makes a cluster by hand (kind create --wait, kind load, helm install --wait, kubectl port-forward, health) and
 removes it, then does the same by \`windtunnel up\`, with the same images, chart and values, and prints the seconds of
-every part. Between the two nothing is shared but the Docker Engine. Needs a release build and a bundle.
+every part. Between the two nothing is shared but the Docker Engine. Needs a release build and a bundle. By hand the
+cluster is made of the bundle's node image, which has Airflow and PostgreSQL in it, or of the one that --hand-node names.
 EOT
 }
 
 runs=3
+hand_node=
 bundle=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/bundle
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage; exit ;;
     --runs) runs=${2:?--runs needs a number}; shift ;;
     --bundle) bundle=${2:?--bundle needs a folder}; shift ;;
+    --hand-node) hand_node=${2:?--hand-node needs an image}; shift ;;
     *) usage >&2; exit 2 ;;
   esac
   shift
