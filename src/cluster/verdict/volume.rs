@@ -47,7 +47,10 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
         .terminal_if(terminal);
     Some(match code {
         "storage_class_missing" | "no_default_storage_class" => {
-            verdict.hint("name a storage class that the cluster has, or make a cluster with a default one")
+            // A claim keeps the class that it was made with.
+            verdict
+                .hint("name a storage class that the cluster has, or use a cluster with a default one")
+                .hint(start_over)
         }
         _ => verdict.hint(start_over),
     })
