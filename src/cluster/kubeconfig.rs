@@ -181,6 +181,8 @@ contexts:
             "https://[::1]:6443/",
             "https://localhost",
             "10.0.0.1",
+            // As k3d writes it.
+            "https://0.0.0.0:6550",
         ] {
             assert!(is_near(near), "{near}");
         }

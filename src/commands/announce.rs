@@ -34,7 +34,7 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         .as_ref()
         .map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
     let mut lines = vec![
-        format!("{:14} {cluster}: {}", format!("{provider} cluster"), context.plan.context()),
+        format!("cluster        {cluster}: {} ({provider})", context.plan.context()),
         format!("namespace      {namespace}"),
         format!(
             "release        {name}: {} (Airflow {}, {})",

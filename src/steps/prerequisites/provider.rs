@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::super::{Context, create_namespace};
 use crate::error::{Failure, Kind};
+use crate::images::Image;
 use crate::images::bundle::Bundle;
-use crate::plan::ClusterPlan;
+use crate::plan::{ClusterPlan, Plan};
 use crate::providers::existing::Source;
+use crate::providers::minikube::Making;
 use crate::providers::{Found, kind, minikube};
 use crate::tools::docker::{Docker, Info};
 use crate::tools::minikube::{self as minikube_tool, Minikube, Profile};
@@ -51,6 +53,19 @@ impl Provider {
         match self {
             Self::Kind { found, .. } | Self::Minikube { found, .. } => Some(found),
             Self::Existing(_) => None,
+        }
+    }
+
+    /// Looks whether it can make what is planned, of this node image.
+    ///
+    /// # Errors
+    /// As [`minikube::making`].
+    pub(super) fn check(&self, plan: &Plan, image: &Image, user: u32) -> Result<(), Failure> {
+        match self {
+            Self::Minikube { driver, .. } => {
+                minikube::making(Making { driver, dags: &plan.dags, image, user }).map(drop)
+            }
+            Self::Kind { .. } | Self::Existing(_) => Ok(()),
         }
     }
 
