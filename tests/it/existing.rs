@@ -50,7 +50,10 @@ impl TestContext {
         };
         let all = self.api.change(|store: &mut Store| store.addresses(|_| true));
         let own = all.into_iter().map(name).filter(|name| !name.starts_with("/nodes/"));
-        own.filter(|name| !["/namespaces/default", "/namespaces/kube-system"].contains(&name.as_str())).collect()
+        let mut own: Vec<String> =
+            own.filter(|name| !["/namespaces/default", "/namespaces/kube-system"].contains(&name.as_str())).collect();
+        own.sort();
+        own
     }
 }
 
@@ -79,6 +82,15 @@ fn dry_run() {
     let context = TestContext::with_cluster();
     let run = assert_run!(context, &[&UP[..], &["--dry-run"]].concat());
     assert_untouched(&context, &run);
+}
+
+#[test]
+fn dry_run_as_json() {
+    let context = TestContext::with_cluster();
+    let run = context.run(&[&UP[..], &["--dry-run", "-o", "json"]].concat());
+    let result: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(result["dags"], Value::Null, "{run}");
+    assert!(result["images"].as_array().unwrap().iter().all(|image| image["role"] != "node"), "{run}");
 }
 
 #[test]
@@ -149,7 +161,8 @@ fn a_cluster_that_is_not_near() {
     let context = TestContext::with_cluster();
     // Another way to write 127.0.0.1, which windtunnel does not know.
     context.write_kubeconfig(&context.api.url().replace("127.0.0.1", "127.1"), "http://127.0.0.1:9");
-    let run = assert_run!(context, &UP);
+    let run = context.run(&UP);
+    assert!(run.code == 9 && run.stderr.contains("does not look like a cluster of this machine"), "{run}");
     assert_untouched(&context, &run);
     assert_eq!(context.api.requests(), 0);
     let run = context.run(&[&UP[..], &["--allow-remote"]].concat());
@@ -183,7 +196,7 @@ fn a_cluster_that_does_not_answer() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     context.write_kubeconfig(&format!("http://{closed}"), "http://127.0.0.1:9");
     let run = context.run(&UP);
-    assert_eq!(run.code, 4, "{run}");
+    assert!(run.code == 8 && run.stderr.contains("`kubectl --context work get nodes`"), "{run}");
     assert_untouched(&context, &run);
 }
 
@@ -240,7 +253,7 @@ fn down_without_an_answer_removes_nothing() {
     let text = std::fs::read_to_string(&kubeconfig).unwrap().replace(&context.api.url(), &format!("http://{closed}"));
     std::fs::write(&kubeconfig, text).unwrap();
     let run = context.run(&["down", "--yes"]);
-    assert!(run.code == 4 && run.stderr.contains("while it answers"), "{run}");
+    assert!(run.code == 8 && run.stderr.contains("while it answers"), "{run}");
     assert!(context.environment("environment.json").exists());
     assert_eq!(context.objects(), objects);
 }

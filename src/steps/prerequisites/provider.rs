@@ -150,19 +150,25 @@ async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &s
     let plan = context.plan;
     let source = Source::read(kubeconfig, name, plan.allow_remote)?;
     let cluster = source.cluster().await?;
-    let version = cluster.await_version(API_SERVER).await?;
+    let version = cluster.await_version(API_SERVER).await.map_err(|failure| source.unreachable(failure))?;
     let missing = cluster.missing_rights(&plan.namespace, !cluster.has_namespace(&plan.namespace).await?).await?;
     if !missing.is_empty() {
         let more = missing.len().saturating_sub(NAMED);
+        let makes_namespace = missing.iter().any(|right| right == "namespaces: create");
         let failure = Failure::new(
             Kind::Prerequisite,
             format!("the user of the context `{name}` lacks rights in the namespace `{}`", plan.namespace),
         )
         .evidence_lines(missing.into_iter().take(NAMED));
         let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
-        return Err(failure.hint("ask the cluster's administrator for the role `admin` in that namespace").hint(
+        let failure = failure.hint("ask the cluster's administrator for the role `admin` in that namespace").hint(
             format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace),
-        ));
+        );
+        return Err(if makes_namespace {
+            failure.hint("it is not there yet, and this user may not make it: name one of yours, `--namespace NAME`")
+        } else {
+            failure
+        });
     }
     create_namespace::check(plan, &cluster).await?;
     Ok(Looked { words: format!("{name} (Kubernetes {version})"), provider: Provider::Existing(source), engine: None })
