@@ -157,6 +157,24 @@ fn missing_rights_are_named() {
 }
 
 #[test]
+fn jobs_are_for_charts_that_have_some() {
+    let context = TestContext::with_cluster();
+    context.api.refuse("create jobs");
+    let run = context.run(&[&UP[..], &["--profile", "official"]].concat());
+    assert!(run.code == 3 && run.stderr.contains("jobs.batch: create"), "{run}");
+    assert_untouched(&context, &run);
+    context.up_on_cluster();
+}
+
+#[test]
+fn what_the_users_kubeconfig_holds_is_not_shown() {
+    let context = TestContext::with_cluster();
+    let run = context.run(&[&UP[..], &["-v"]].concat());
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.to_string().contains("token-of-me"), "{run}");
+}
+
+#[test]
 fn a_cluster_that_is_not_near() {
     let context = TestContext::with_cluster();
     // Another way to write 127.0.0.1, which windtunnel does not know.
@@ -236,7 +254,9 @@ fn down_leaves_a_namespace_with_somebody_elses_objects() {
 #[test]
 fn down_leaves_a_namespace_that_somebody_else_made() {
     let context = TestContext::with_cluster();
-    context.api.change(|store| store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})));
+    context
+        .api
+        .change(|store| store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})));
     let run = context.run(&[&UP[..], &["--namespace", "team"]].concat());
     assert_eq!(run.code, 0, "{run}");
     let run = context.run(&["down", "--yes"]);

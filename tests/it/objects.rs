@@ -42,8 +42,7 @@ pub(crate) fn uninstall(store: &mut Store, arguments: &[String]) {
     let gone = store.addresses(|object| {
         let labels = &object["metadata"]["labels"];
         let is_revision = labels["owner"] == "helm" && labels["name"] == release;
-        let is_installed =
-            labels["app.kubernetes.io/instance"] == release && object["kind"] != "PersistentVolumeClaim";
+        let is_installed = labels["app.kubernetes.io/instance"] == release && object["kind"] != "PersistentVolumeClaim";
         is_revision || is_installed || labels["kubernetes.io/service-name"] == service.as_str()
     });
     for address in gone {
