@@ -42,6 +42,14 @@ impl TestContext {
         assert_eq!(run.code, 0, "{run}");
     }
 
+    /// From now on nothing answers where the cluster was when the environment came up.
+    fn lose_cluster(&self) {
+        let kubeconfig = self.environment("kubeconfig");
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let text = std::fs::read_to_string(&kubeconfig).unwrap().replace(&self.api.url(), &format!("http://{closed}"));
+        std::fs::write(&kubeconfig, text).unwrap();
+    }
+
     /// Every object that there is, but for what every cluster has and what only tells of others.
     fn objects(&self) -> Vec<String> {
         let name = |address: Address| {
@@ -147,6 +155,13 @@ fn what_the_users_file_says_now_counts() {
 }
 
 #[test]
+fn images_of_a_bundle_are_not_brought_in() {
+    let context = TestContext::with_cluster();
+    let run = context.run(&[&UP[..], &["--bundle", "../bundle"]].concat());
+    assert!(run.code == 0 && run.stderr.contains("warning: the nodes must have the bundle's images already"), "{run}");
+}
+
+#[test]
 fn missing_rights_are_named() {
     let context = TestContext::with_cluster();
     for right in ["create namespaces", "create secrets", "patch secrets", "get pods/log", "watch deployments"] {
@@ -234,6 +249,20 @@ fn status() {
 }
 
 #[test]
+fn status_of_a_cluster_that_does_not_answer() {
+    let context = TestContext::with_cluster();
+    context.up_on_cluster();
+    context.lose_cluster();
+    let run = context.run(&["status", "-o", "json"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (run.code, &document["cluster"], &document["healthy"]),
+        (1, &json!("unreachable"), &json!(false)),
+        "{run}"
+    );
+}
+
+#[test]
 fn down() {
     let context = TestContext::with_cluster();
     context.up_on_cluster();
@@ -268,10 +297,8 @@ fn down_leaves_a_namespace_that_somebody_else_made() {
 fn down_without_an_answer_removes_nothing() {
     let context = TestContext::with_cluster();
     context.up_on_cluster();
-    let (kubeconfig, objects) = (context.environment("kubeconfig"), context.objects());
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let text = std::fs::read_to_string(&kubeconfig).unwrap().replace(&context.api.url(), &format!("http://{closed}"));
-    std::fs::write(&kubeconfig, text).unwrap();
+    let objects = context.objects();
+    context.lose_cluster();
     let run = context.run(&["down", "--yes"]);
     assert!(run.code == 8 && run.stderr.contains("while it answers"), "{run}");
     assert!(context.environment("environment.json").exists());

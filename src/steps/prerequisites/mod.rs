@@ -76,6 +76,12 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         words = format!("{words} · {room}");
     }
     step.done(words);
+    if let (Provider::Existing(_), Some(bundle)) = (&looked.provider, &bundle) {
+        let folder = bundle.folder.display();
+        ui.warn(&format!(
+            "the nodes must have the bundle's images already: none of {folder} is brought into a cluster that exists"
+        ));
+    }
     Ok(Prerequisites { provider: looked.provider, helm, images, bundle })
 }
 
