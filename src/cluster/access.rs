@@ -28,17 +28,25 @@ const NEEDED: [(&str, &str, &[&str]); 15] = [
     ("rbac.authorization.k8s.io", "rolebindings", ALL),
     ("rbac.authorization.k8s.io", "roles", ALL),
 ];
+/// What charts with Jobs need besides: those are made, and removed before an upgrade.
+const NEEDED_FOR_JOBS: [(&str, &str, &[&str]); 1] = [("batch", "jobs", ALL)];
 const ALL: &[&str] = &["create", "delete", "get", "list", "patch"];
 const ALL_WATCHED: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
 impl Cluster {
     /// The rights that this user lacks for an environment in `namespace`, as `resource: verb, verb`; for a new namespace also the
-    /// right to make it.
+    /// right to make it, and for a chart with Jobs those to them.
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn missing_rights(&self, namespace: &str, makes_namespace: bool) -> Result<Vec<String>, Failure> {
-        let namespaced = NEEDED.iter().flat_map(|(group, resource, verbs)| {
+    pub async fn missing_rights(
+        &self,
+        namespace: &str,
+        makes_namespace: bool,
+        has_jobs: bool,
+    ) -> Result<Vec<String>, Failure> {
+        let for_jobs = NEEDED_FOR_JOBS.iter().filter(|_| has_jobs);
+        let namespaced = NEEDED.iter().chain(for_jobs).flat_map(|(group, resource, verbs)| {
             verbs.iter().map(|verb| right(Some(namespace), group, resource, verb))
         });
         let creation = makes_namespace.then(|| right(None, "", "namespaces", "create"));

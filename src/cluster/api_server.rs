@@ -28,8 +28,7 @@ impl Cluster {
                     Kind::Timeout,
                     format!("the API server at {} does not answer", self.address()),
                 )
-                .evidence_lines(error)
-                .hint("see whether the node runs: `docker ps --all`"));
+                .evidence_lines(error));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -90,7 +90,10 @@ pub fn is_near(server: &str) -> bool {
         None => authority.split(':').next().unwrap_or_default(),
     };
     match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V4(address)) => {
+            // As an address to connect to, 0.0.0.0 is this machine; k3d writes it.
+            address.is_unspecified() || address.is_loopback() || address.is_private() || address.is_link_local()
+        }
         Ok(IpAddr::V6(address)) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
         }
@@ -181,6 +184,7 @@ contexts:
             "https://[::1]:6443/",
             "https://localhost",
             "10.0.0.1",
+            "https://0.0.0.0:6550",
         ] {
             assert!(is_near(near), "{near}");
         }

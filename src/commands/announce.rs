@@ -1,8 +1,11 @@
 //! The words before and after the bootstrap: the plan of `--dry-run`, and the last lines of `up`.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use crate::plan::Provider;
+use crate::images::bundle::Role;
+use crate::plan::{Plan, Provider};
 use crate::providers::Found;
 use crate::steps::Context;
 use crate::steps::prerequisites::Prerequisites;
@@ -10,19 +13,21 @@ use crate::ui::event::Event;
 
 /// What `up` would do, and with what.
 pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
-    let crate::plan::Plan { name, namespace, port, dags, profile, executor, .. } = context.plan;
+    let Plan { name, namespace, port, profile, executor, .. } = context.plan;
     let cluster = match ready.provider.found() {
         Some(Found::Absent) => "create",
         Some(Found::Stopped(_)) => "start",
         Some(Found::Running(_)) | None => "use as it is",
     };
     let provider = context.plan.cluster.provider().name();
-    let images = ready.images.all();
+    let mut images = ready.images.all();
+    // The nodes of a cluster that exists are what they are.
+    images.retain(|image| image.role != Role::Node || context.plan.cluster.provider() != Provider::Existing);
     if context.ui.is_json() {
         context.ui.event(&Event::Result {
             result: json!({
                 "name": name, "provider": provider, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
-                "dags": dags, "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
+                "dags": folder(context.plan), "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
                 "images": images.iter().map(|image| json!({"role": image.role.name(), "reference": image.reference})).collect::<Vec<_>>(),
             }),
         });
@@ -34,7 +39,7 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         .as_ref()
         .map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
     let mut lines = vec![
-        format!("{:14} {cluster}: {}", format!("{provider} cluster"), context.plan.context()),
+        format!("cluster        {cluster}: {} ({provider})", context.plan.context()),
         format!("namespace      {namespace}"),
         format!(
             "release        {name}: {} (Airflow {}, {})",
@@ -58,7 +63,7 @@ pub(super) fn ready(context: Context<'_>) {
         context.ui.event(&Event::Result {
             result: json!({
                 "name": plan.name, "url": plan.url(), "user": crate::state::USER, "context": plan.context(), "namespace": plan.namespace,
-                "kubeconfig": context.paths.kubeconfig(), "dags": plan.dags, "stack": plan.profile.stack,
+                "kubeconfig": context.paths.kubeconfig(), "dags": folder(plan), "stack": plan.profile.stack,
                 "airflow": plan.profile.airflow.version,
             }),
         });
@@ -74,6 +79,11 @@ pub(super) fn ready(context: Context<'_>) {
         "DAGs:              {:23} prove it: windtunnel smoke{option}   remove: windtunnel down{option}",
         dags_words(context)
     ));
+}
+
+/// The DAG folder, where the cluster sees it.
+fn folder(plan: &Plan) -> Option<&Path> {
+    (plan.cluster.provider() != Provider::Existing).then_some(plan.dags.as_path())
 }
 
 /// Where the DAGs are, for a person.

@@ -31,7 +31,7 @@ struct Status {
     name: String,
     /// Whether everything below is well.
     healthy: bool,
-    /// `running`, `stopped` or `absent`.
+    /// `running`, `stopped` or `absent`; of a cluster that exists, `running` or `unreachable`.
     cluster: &'static str,
     /// The kubeconfig context.
     context: String,
@@ -59,7 +59,8 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
     let cluster = match &record.cluster {
-        ClusterPlan::Existing { .. } => "running",
+        ClusterPlan::Existing { .. } if answers(&record, &paths).await => "running",
+        ClusterPlan::Existing { .. } => "unreachable",
         ClusterPlan::Minikube { driver } => minikube::look(&record, driver, &paths, surroundings, ui).await?.1.state(),
         ClusterPlan::Kind => {
             let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
@@ -78,6 +79,14 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     }
     let problem = status.problems.first().cloned().unwrap_or_default();
     Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint("to repair: `windtunnel up`"))
+}
+
+/// Whether a cluster that windtunnel did not make answers: all that is known of how it is.
+async fn answers(record: &Record, paths: &EnvironmentPaths) -> bool {
+    match Cluster::open(&paths.kubeconfig(), &record.context).await {
+        Ok(cluster) => cluster.await_version(Duration::ZERO).await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) -> Status {

@@ -47,6 +47,12 @@ impl Source {
         Cluster::open_text(&self.document, &self.context).await
     }
 
+    /// How to see that it is the cluster which does not answer.
+    #[must_use]
+    pub fn unreachable(&self, failure: Failure) -> Failure {
+        failure.hint(format!("see whether it answers to others: `kubectl --context {} get nodes`", self.context))
+    }
+
     /// Writes the private kubeconfig, as the context is now.
     ///
     /// # Errors

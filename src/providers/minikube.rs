@@ -55,7 +55,7 @@ pub async fn find(
 /// Looks what there is of an environment that was brought up before.
 ///
 /// # Errors
-/// As [`find`]; minikube or the engine are not there.
+/// As [`find()`]; minikube or the engine are not there.
 pub async fn look(
     record: &Record,
     driver: &str,

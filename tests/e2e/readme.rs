@@ -18,8 +18,9 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 23] = [
+const EXERCISES: [(&str, Exercise); 30] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
+    ("cat > values.yaml", Run),
     ("export KUBECONFIG=", Run),
     ("helm list", Run),
     ("kubectl get pods", Elsewhere("a program of the user's; helm takes the same kubeconfig")),
@@ -42,6 +43,12 @@ const EXERCISES: [(&str, Exercise); 23] = [
     ("windtunnel status --name", With("|| test $? = 10")),
     ("windtunnel up", Run),
     ("windtunnel up --", With("--dry-run")),
+    ("windtunnel up --context", Elsewhere("existing.rs")),
+    ("windtunnel up --name apache", Elsewhere("charts.rs, where the chart is at hand")),
+    ("windtunnel up --name classic", Elsewhere("its chart and images are not at hand")),
+    ("windtunnel up --provider minikube", Elsewhere("minikube.rs")),
+    ("windtunnel up --set", With("--dry-run && rm values.yaml")),
+    ("windtunnel up --values", With("--dry-run")),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! The scripted stand-in for docker, kind and helm: it behaves by its file name, as `$FAKE_TOOLS/NAME.script` says.
+//! The scripted stand-in for docker, kind, minikube and helm: it behaves by its file name, as `$FAKE_TOOLS/NAME.script` says.
 //!
 //! A script is a list of rules; the first that fits is followed. Each begins with `on` and the words that its command has, in order,
 //! though not side by side; the first must be the first argument. Paths count by their end. The other lines, in order:
@@ -10,7 +10,7 @@
 //! stdout-file FILE              prints a file
 //! mark MARK / unmark MARK       makes or removes the file MARK, which later calls see
 //! await MARK                    waits until the file MARK is there, at most 20 seconds
-//! copy FILE OPTION              copies a file to where the value of OPTION points
+//! copy FILE OPTION              copies a file to where the value of OPTION points, or the variable, where it is $VARIABLE
 //! post URL                      sends the arguments, one a line, to an http address
 //! exit CODE                     ends; 0 where there is none
 //! ```
@@ -131,8 +131,12 @@ fn wait_for(mark: &Path) -> io::Result<()> {
 
 fn copy(rest: &str, arguments: &[String], folder: &Path) -> io::Result<()> {
     let (file, option) = rest.split_once(' ').ok_or_else(|| Error::other("copy wants a file and an option"))?;
-    let position = arguments.iter().position(|argument| argument == option);
-    let target = position.and_then(|position| arguments.get(position + 1));
+    let target = if let Some(variable) = option.strip_prefix('$') {
+        std::env::var(variable).ok()
+    } else {
+        let position = arguments.iter().position(|argument| argument == option);
+        position.and_then(|position| arguments.get(position + 1)).cloned()
+    };
     let target = target.ok_or_else(|| Error::other(format!("no value of {option}")))?;
     fs::copy(folder.join(file), target).map(drop)
 }

@@ -1,6 +1,7 @@
 //! A machine of its own for one test: home, state, cache, project, and a PATH with nothing but fakes; a cluster made of the fake
 //! tools' scripts and the fake API server; and what the binary did there, as one text to compare.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ pub(crate) struct TestContext {
     pub(crate) bundle: Bundle,
     /// The port of the forward.
     pub(crate) port: u16,
-    pub(crate) scripts: Mutex<[(&'static str, Vec<String>); 3]>,
+    scripts: Mutex<BTreeMap<&'static str, Vec<String>>>,
     secrets: Mutex<Vec<String>>,
     forgotten: Mutex<Vec<&'static str>>,
 }
@@ -67,6 +68,7 @@ impl TestContext {
         let api = ApiServer::start(airflow.address, root.path().join("tools/version-asked"));
         api.change(objects::cluster);
         api.effect("install", objects::install);
+        api.effect("uninstall", objects::uninstall);
         let context = Self {
             bundle: Bundle::write(&root.path().join("bundle")),
             root,
@@ -78,7 +80,7 @@ impl TestContext {
             forgotten: Mutex::default(),
         };
         for tool in ["docker", "kind", "helm"] {
-            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-tool"), context.path("bin").join(tool)).unwrap();
+            context.with(tool);
         }
         context.write_scripts();
         context
@@ -187,10 +189,13 @@ impl TestContext {
             (r"(?m) +\d+\.\d+s$", ""),
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
+            (r"/\.tmp\w+", "/[TEMPORARY]"),
             (r"\b(process|pid) \d+", "$1 [ID]"),
             (r#""process": \d+"#, r#""process": [ID]"#),
             (r#""connections": \d+"#, r#""connections": [N]"#),
             (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "[TIME]"),
+            // What minikube wants where the user of the tests is root.
+            (r"(minikube start .*) --force\b", "$1"),
         ] {
             settings.add_filter(pattern, stand_in);
         }
@@ -198,13 +203,18 @@ impl TestContext {
     }
 
     /// From now on, `tool` with these words follows these lines, whatever it did before. See `tests/fakes/tool.rs`.
-    pub(crate) fn on(&self, tool: &str, words: &str, lines: &[&str]) {
+    pub(crate) fn on(&self, tool: &'static str, words: &str, lines: &[&str]) {
         let rule = std::iter::once(format!("on {words}")).chain(lines.iter().map(|line| (*line).to_owned()));
         let rule = rule.collect::<Vec<_>>().join("\n");
-        for (name, rules) in self.scripts.lock().unwrap().iter_mut().filter(|(name, _)| *name == tool) {
-            rules.insert(0, rule.clone());
-            self.write_file(&format!("tools/{name}.script"), &(rules.join("\n\n") + "\n"));
-        }
+        let mut scripts = self.scripts.lock().unwrap();
+        let rules = scripts.entry(tool).or_default();
+        rules.insert(0, rule);
+        self.write_file(&format!("tools/{tool}.script"), &(rules.join("\n\n") + "\n"));
+    }
+
+    /// The program is on PATH: a fake that does as its script says.
+    pub(crate) fn with(&self, tool: &str) {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake-tool"), self.path("bin").join(tool)).unwrap();
     }
 
     /// The program is not on PATH.

@@ -36,6 +36,20 @@ pub(crate) fn install(store: &mut Store, arguments: &[String]) {
     }
 }
 
+/// What `helm uninstall` with these arguments removes, and then the garbage collector: all but the claims.
+pub(crate) fn uninstall(store: &mut Store, arguments: &[String]) {
+    let (release, service) = (arguments[1].as_str(), format!("{}-web", arguments[1]));
+    let gone = store.addresses(|object| {
+        let labels = &object["metadata"]["labels"];
+        let is_revision = labels["owner"] == "helm" && labels["name"] == release;
+        let is_installed = labels["app.kubernetes.io/instance"] == release && object["kind"] != "PersistentVolumeClaim";
+        is_revision || is_installed || labels["kubernetes.io/service-name"] == service.as_str()
+    });
+    for address in gone {
+        store.delete(&address);
+    }
+}
+
 /// The Secret in which Helm keeps a revision.
 pub(crate) fn record_revision(store: &mut Store, arguments: &[String], status: &str) {
     let (release, namespace) = (&arguments[2], value_of(arguments, "--namespace"));
@@ -155,7 +169,10 @@ fn web(release: &str) -> Vec<Value> {
         }),
         json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": port(8080),
-            "metadata": {"name": format!("{name}-x"), "labels": {"kubernetes.io/service-name": name}},
+            "metadata": {
+                "name": format!("{name}-x"), "labels": {"kubernetes.io/service-name": name},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Service", "name": name, "uid": name}],
+            },
             "endpoints": [{"addresses": ["10.244.0.5"], "conditions": {"ready": true}, "targetRef": target}],
         }),
     ]

@@ -31,7 +31,7 @@ impl TestContext {
         self.write_file("tools/node.json", &node.to_string());
     }
 
-    /// Writes the scripts of all three.
+    /// Writes the scripts of those that every machine has.
     pub(crate) fn write_scripts(&self) {
         let info = json!({
             "ServerVersion": "28.2.2", "MemTotal": 64_u64 << 30, "NCPU": 4, "DockerRootDir": "/nowhere", "OSType": "linux",
@@ -39,9 +39,8 @@ impl TestContext {
         });
         self.write_file("tools/info.json", &info.to_string());
         self.write_file("tools/images.json", &listing().to_string());
-        self.write_file("tools/kubeconfig", &kubeconfig(&self.api.url()));
+        self.write_file("tools/kubeconfig", &kubeconfig("kind-airflow-cluster", &self.api.url()));
         self.describe_node("running", Some(&self.environment("smoke")));
-        *self.scripts.lock().unwrap() = [("docker", Vec::new()), ("kind", Vec::new()), ("helm", Vec::new())];
         let fake = |name: &str| format!("post {}/fake/{name}", self.api.url());
 
         self.on("docker", "info", &["stdout-file info.json"]);
@@ -79,11 +78,12 @@ impl TestContext {
 
         self.on("helm", "version", &["stdout v3.19.0"]);
         self.on("helm", "upgrade --install", &[&fake("install")]);
+        self.on("helm", "uninstall", &[&fake("uninstall")]);
     }
 }
 
-fn kubeconfig(server: &str) -> String {
-    let name = "kind-airflow-cluster";
+/// A kubeconfig with one context.
+pub(crate) fn kubeconfig(name: &str, server: &str) -> String {
     json!({
         "apiVersion": "v1", "kind": "Config", "current-context": name,
         "clusters": [{"name": name, "cluster": {"server": server}}],

@@ -182,6 +182,16 @@ fn a_chart_that_is_not_there_is_said_before_anything_is_made() {
 }
 
 #[test]
+fn a_chart_that_cannot_be_downloaded_can_be_put_where_it_is_looked_for() {
+    let context = TestContext::new();
+    let error =
+        "stderr Error: looks like \"https://airflow.apache.org\" is not a valid chart repository or cannot be reached";
+    context.on("helm", "pull", &[error, "exit 1"]);
+    assert_run!(context, &["up", "--profile", "official"]);
+    assert!(!context.environment("").exists());
+}
+
+#[test]
 fn another_stack_is_never_tried_on_old_data() {
     let context = TestContext::new();
     context.up();

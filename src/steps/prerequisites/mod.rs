@@ -62,6 +62,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         }
         None => Images::of_profile(&plan.profile.images, needs_redis)?,
     };
+    looked.provider.check(plan, &images.node, surroundings.user)?;
     let mut words = format!("{}, helm {}", looked.words, short(&helm.tool.version.to_string()));
     if let Some(engine) = &looked.engine {
         if let Some(bundle) = &bundle {
@@ -75,6 +76,12 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         words = format!("{words} · {room}");
     }
     step.done(words);
+    if let (Provider::Existing(_), Some(bundle)) = (&looked.provider, &bundle) {
+        let folder = bundle.folder.display();
+        ui.warn(&format!(
+            "the nodes must have the bundle's images already: none of {folder} is brought into a cluster that exists"
+        ));
+    }
     Ok(Prerequisites { provider: looked.provider, helm, images, bundle })
 }
 

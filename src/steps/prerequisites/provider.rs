@@ -4,11 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::{Context, create_namespace};
+use crate::cluster::workload::WorkloadKind;
 use crate::error::{Failure, Kind};
+use crate::images::Image;
 use crate::images::bundle::Bundle;
-use crate::plan::ClusterPlan;
+use crate::plan::{ClusterPlan, Plan};
 use crate::providers::existing::Source;
+use crate::providers::minikube::Making;
 use crate::providers::{Found, kind, minikube};
+use crate::stacks;
 use crate::tools::docker::{Docker, Info};
 use crate::tools::minikube::{self as minikube_tool, Minikube, Profile};
 use crate::tools::{find, kind as kind_tool};
@@ -51,6 +55,19 @@ impl Provider {
         match self {
             Self::Kind { found, .. } | Self::Minikube { found, .. } => Some(found),
             Self::Existing(_) => None,
+        }
+    }
+
+    /// Looks whether it can make what is planned, of this node image.
+    ///
+    /// # Errors
+    /// As [`minikube::making`].
+    pub(super) fn check(&self, plan: &Plan, image: &Image, user: u32) -> Result<(), Failure> {
+        match self {
+            Self::Minikube { driver, .. } => {
+                minikube::making(Making { driver, dags: &plan.dags, image, user }).map(drop)
+            }
+            Self::Kind { .. } | Self::Existing(_) => Ok(()),
         }
     }
 
@@ -135,9 +152,12 @@ async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &s
     let plan = context.plan;
     let source = Source::read(kubeconfig, name, plan.allow_remote)?;
     let cluster = source.cluster().await?;
-    let version = cluster.await_version(API_SERVER).await?;
-    let missing = cluster.missing_rights(&plan.namespace, !cluster.has_namespace(&plan.namespace).await?).await?;
+    let version = cluster.await_version(API_SERVER).await.map_err(|failure| source.unreachable(failure))?;
+    let makes_namespace = !cluster.has_namespace(&plan.namespace).await?;
+    let has_jobs = stacks::workloads(plan.into()).iter().any(|workload| workload.kind == WorkloadKind::Job);
+    let missing = cluster.missing_rights(&plan.namespace, makes_namespace, has_jobs).await?;
     if !missing.is_empty() {
+        let lacks_namespace = missing.iter().any(|right| right == "namespaces: create");
         let more = missing.len().saturating_sub(NAMED);
         let failure = Failure::new(
             Kind::Prerequisite,
@@ -145,9 +165,14 @@ async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &s
         )
         .evidence_lines(missing.into_iter().take(NAMED));
         let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
-        return Err(failure.hint("ask the cluster's administrator for the role `admin` in that namespace").hint(
-            format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace),
-        ));
+        let failure = failure
+            .hint("ask the cluster's administrator for the role `admin` in that namespace")
+            .hint(format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace));
+        return Err(if lacks_namespace {
+            failure.hint("it is not there yet, and this user may not make it: name one of yours, `--namespace NAME`")
+        } else {
+            failure
+        });
     }
     create_namespace::check(plan, &cluster).await?;
     Ok(Looked { words: format!("{name} (Kubernetes {version})"), provider: Provider::Existing(source), engine: None })

@@ -53,7 +53,15 @@ pub async fn ensure(
     };
     step.doing("waiting for the API server");
     let cluster = Cluster::open(&paths.kubeconfig(), &plan.context()).await?;
-    let version = cluster.await_version(API_SERVER_START).await?;
+    let version = cluster.await_version(API_SERVER_START).await.map_err(|failure| match &ready.provider {
+        Provider::Kind { .. } | Provider::Minikube { docker: Some(_), .. } => {
+            failure.hint("see whether the node runs: `docker ps --all`")
+        }
+        Provider::Minikube { .. } => {
+            failure.hint(format!("see whether the node runs: `minikube status --profile {}`", plan.name))
+        }
+        Provider::Existing(source) => source.unreachable(failure),
+    })?;
     let ended = found.and_then(|found| found.node()).and_then(|node| node.ended);
     if let (Some(ended), false) = (ended, was_cut_short) {
         step.doing("waiting for the node to tell of its pods");

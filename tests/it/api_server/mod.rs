@@ -4,6 +4,7 @@
 mod address;
 mod discovery;
 mod portforward;
+mod rights;
 mod store;
 mod watch;
 
@@ -48,6 +49,8 @@ struct Shared {
     effects: Mutex<BTreeMap<String, Effect>>,
     logs: Mutex<BTreeMap<(String, String), String>>,
     failing: Mutex<u32>,
+    requests: Mutex<u32>,
+    refused: Mutex<Vec<String>>,
     /// A file that is made when somebody asks for the version: the first question to a new cluster.
     asked: PathBuf,
 }
@@ -62,6 +65,8 @@ impl ApiServer {
             effects: Mutex::default(),
             logs: Mutex::default(),
             failing: Mutex::new(0),
+            requests: Mutex::new(0),
+            refused: Mutex::default(),
             asked,
         });
         let (stop, stopped) = oneshot::channel();
@@ -97,6 +102,16 @@ impl ApiServer {
     pub(crate) fn fail_next(&self, count: u32) {
         *self.shared.failing.lock().unwrap() = count;
     }
+
+    /// How many requests came.
+    pub(crate) fn requests(&self) -> u32 {
+        *self.shared.requests.lock().unwrap()
+    }
+
+    /// From now on the user may not do this: verb and resource, as `create secrets`.
+    pub(crate) fn refuse(&self, right: &str) {
+        self.shared.refused.lock().unwrap().push(right.to_owned());
+    }
 }
 
 impl Shared {
@@ -123,6 +138,7 @@ impl Shared {
             self.change(|store| effects[effect](store, &arguments));
             return json_answer(StatusCode::OK, &json!({}));
         }
+        *self.requests.lock().unwrap() += 1;
         if self.fails_now() {
             return failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "etcdserver: leader changed");
         }
@@ -131,6 +147,10 @@ impl Shared {
         }
         if let Some(document) = discovery::document(&path) {
             return json_answer(StatusCode::OK, &document);
+        }
+        if path == rights::PATH {
+            let review = request.into_body().collect().await.unwrap().to_bytes();
+            return json_answer(StatusCode::CREATED, &rights::answer(&review, &self.refused.lock().unwrap()));
         }
         let Some(address) = Address::read(&path) else {
             return failure(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource");

@@ -65,6 +65,12 @@ impl Store {
         self.objects.iter().filter(|(address, _)| collection.holds(address)).map(|(_, object)| object)
     }
 
+    /// Where the objects are that are meant.
+    pub(crate) fn addresses(&self, is_meant: impl Fn(&Value) -> bool) -> Vec<Address> {
+        let meant = self.objects.iter().filter(|(_, object)| is_meant(object));
+        meant.map(|(address, _)| address.clone()).collect()
+    }
+
     /// Stores an object, merged over what is there: near enough to a server-side apply.
     pub(crate) fn put(&mut self, mut object: Value) -> Value {
         let address = Address::of(&object);
@@ -76,9 +82,16 @@ impl Store {
         object
     }
 
-    /// Removes an object and returns it.
+    /// Removes an object and returns it; with a namespace goes what is in it.
     pub(crate) fn delete(&mut self, address: &Address) -> Option<Value> {
         let object = self.objects.remove(address)?;
+        if address.resource == "namespaces" {
+            let is_inside = |inside: &&Address| inside.namespace == address.name;
+            let inside: Vec<Address> = self.objects.keys().filter(is_inside).cloned().collect();
+            for address in inside {
+                self.delete(&address);
+            }
+        }
         let version = self.version() + 1;
         self.changes.push(Change { version, what: "DELETED", address: address.clone(), object: object.clone() });
         Some(object)

@@ -1,0 +1,253 @@
+//! A cluster of minikube's: made, used, started, thawed and removed, and never somebody else's.
+
+use serde_json::json;
+
+use crate::bundle::NODE;
+use crate::context::{Run, TestContext, assert_run};
+use crate::scripts::kubeconfig;
+use crate::terminal::{end, spawn};
+
+const UP: [&str; 3] = ["up", "--provider", "minikube"];
+
+impl TestContext {
+    /// A machine that has minikube and not kind.
+    fn with_minikube() -> Self {
+        let context = Self::new();
+        context.without("kind");
+        context.with("minikube");
+        for (file, text) in [
+            ("start.jsonl", include_str!("../fakes/minikube/start.jsonl")),
+            ("start-memory.jsonl", include_str!("../fakes/minikube/start-memory.jsonl")),
+            ("start-unknown-image.jsonl", include_str!("../fakes/minikube/start-unknown-image.jsonl")),
+            ("delete.jsonl", include_str!("../fakes/minikube/delete.jsonl")),
+            ("absent.jsonl", include_str!("../fakes/minikube/status-absent.jsonl")),
+            ("running.jsonl", include_str!("../fakes/minikube/status-running.jsonl")),
+            ("paused.jsonl", include_str!("../fakes/minikube/status-paused.jsonl")),
+            ("stopped.jsonl", include_str!("../fakes/minikube/status-stopped.jsonl")),
+        ] {
+            context.write_file(&format!("tools/{file}"), text);
+        }
+        context.write_file("tools/profile-kubeconfig", &kubeconfig("airflow-cluster", &context.api.url()));
+        context.describe_profile_node(true);
+
+        let absent = "stderr Error response from daemon: No such container: airflow-cluster";
+        context.on("docker", "container inspect", &[absent, "exit 1"]);
+        context.on("docker", "container inspect airflow-cluster", &["when node", "stdout-file node.json"]);
+        context.on("docker", "exec --interactive ctr import -", &["mark images"]);
+        let write_kubeconfig = "copy profile-kubeconfig $KUBECONFIG";
+        context.on("minikube", "version --short", &["stdout v1.38.1"]);
+        context.on("minikube", "status", &["stdout-file absent.jsonl", "exit 85"]);
+        context.on("minikube", "status", &["when node", "stdout-file running.jsonl"]);
+        context.on("minikube", "status", &["when stopped", "stdout-file stopped.jsonl", "exit 7"]);
+        context.on("minikube", "status", &["when paused", "stdout-file paused.jsonl", "exit 2"]);
+        context.on("minikube", "start", &["stdout-file start.jsonl", "mark node", "unmark stopped", write_kubeconfig]);
+        context.on("minikube", "unpause", &["unmark paused"]);
+        context.on("minikube", "update-context", &[write_kubeconfig]);
+        context.on("minikube", "delete", &["stdout-file delete.jsonl", "unmark node", "unmark images"]);
+        context
+    }
+
+    /// What `docker container inspect` tells of a profile's node, ours or somebody else's.
+    fn describe_profile_node(&self, is_ours: bool) {
+        let mount = json!({"Type": "bind", "Source": self.path("project/dags"), "Destination": "/windtunnel/dags"});
+        let mounts = if is_ours { json!([mount]) } else { json!([]) };
+        let labels = json!({"name.minikube.sigs.k8s.io": "airflow-cluster"});
+        let node = json!([{
+            "Id": "0", "State": {"Status": "running"}, "Mounts": mounts, "Config": {"Image": NODE, "Labels": labels},
+        }]);
+        self.write_file("tools/node.json", &node.to_string());
+    }
+
+    fn up_on_minikube(&self) {
+        let run = self.run(&UP);
+        assert_eq!(run.code, 0, "{run}");
+    }
+}
+
+/// The first words of the commands that minikube was given, but for its questions.
+fn acts(run: &Run) -> Vec<&str> {
+    let words = run.journal.iter().filter_map(|line| line.strip_prefix("minikube ")?.split(' ').next());
+    words.filter(|word| !["version", "status"].contains(word)).collect()
+}
+
+fn assert_untouched(context: &TestContext, run: &Run) {
+    assert!(acts(run).is_empty(), "{run}");
+    assert!(!context.environment("").exists() && !context.path("project/dags").exists(), "{run}");
+}
+
+#[test]
+fn from_nothing() {
+    let context = TestContext::with_minikube();
+    let arguments = ["up", "--provider", "minikube", "--bundle", "../bundle"];
+    context.forget_variable("WINDTUNNEL_BUNDLE");
+    assert_run!(context, &arguments);
+    assert!(context.path("project/dags").is_dir() && !context.environment("creating").exists());
+}
+
+#[test]
+fn dry_run() {
+    let context = TestContext::with_minikube();
+    let run = assert_run!(context, &["up", "--provider", "minikube", "--dry-run"]);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn again_changes_nothing() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    let run = assert_run!(context, &["up"]);
+    assert!(acts(&run).is_empty() && !run.journal.iter().any(|line| line.contains("helm upgrade")), "{run}");
+}
+
+#[test]
+fn a_stopped_profile_is_started() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.write_file("tools/stopped", "");
+    assert_run!(context, &["up"]);
+}
+
+#[test]
+fn a_paused_profile_is_thawed() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.write_file("tools/paused", "");
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["unpause", "update-context"]), "{run}");
+}
+
+#[test]
+fn a_lost_kubeconfig_is_had_again() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    std::fs::remove_file(context.environment("kubeconfig")).unwrap();
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["update-context"]), "{run}");
+}
+
+#[test]
+fn a_profile_that_somebody_deleted_is_made_again() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["start"]), "{run}");
+}
+
+#[test]
+fn a_profile_of_somebody_elses() {
+    let context = TestContext::with_minikube();
+    context.write_file("tools/node", "");
+    context.describe_profile_node(false);
+    let run = assert_run!(context, &UP);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn a_profile_of_somebody_elses_in_a_virtual_machine() {
+    let context = TestContext::with_minikube();
+    context.write_file("tools/stopped", "");
+    let run = assert_run!(context, &UP);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn a_container_that_is_no_node() {
+    let context = TestContext::with_minikube();
+    context.write_file("tools/node", "");
+    let container = json!([{"State": {"Status": "running"}, "Config": {"Image": "nginx:1", "Labels": {}}}]);
+    context.write_file("tools/node.json", &container.to_string());
+    let run = assert_run!(context, &UP);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn a_start_that_fails() {
+    let context = TestContext::with_minikube();
+    context.on("minikube", "start", &["stdout-file start-memory.jsonl", "exit 14"]);
+    assert_run!(context, &UP);
+}
+
+#[test]
+fn a_start_that_fails_with_advice() {
+    let context = TestContext::with_minikube();
+    context.on("minikube", "start", &["stdout-file start-unknown-image.jsonl", "exit 48"]);
+    let run = context.run(&UP);
+    assert_eq!(run.code, 4, "{run}");
+    assert!(run.stderr.contains("HTTP_PROXY and HTTPS_PROXY environment variables are set correctly"), "{run}");
+}
+
+#[test]
+fn minikube_is_missing() {
+    let context = TestContext::with_minikube();
+    context.without("minikube");
+    let run = assert_run!(context, &UP);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn minikube_is_too_old() {
+    let context = TestContext::with_minikube();
+    context.on("minikube", "version", &["stdout v1.30.1"]);
+    let run = assert_run!(context, &UP);
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn a_virtual_machine_cannot_run_the_bundles_node() {
+    let context = TestContext::with_minikube();
+    let run = assert_run!(context, &["up", "--provider", "minikube", "--driver", "kvm2"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn a_folder_that_minikube_cannot_mount() {
+    let context = TestContext::with_minikube();
+    context.write_file("project/a:b/one.py", "");
+    let run = assert_run!(context, &["up", "--provider", "minikube", "--dags", "a:b"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert_untouched(&context, &run);
+}
+
+#[test]
+fn status() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    assert_run!(context, &["status"]);
+    context.write_file("tools/paused", "");
+    let run = context.run(&["status"]);
+    assert!(run.code == 1 && run.stdout.contains("airflow-cluster (stopped)"), "{run}");
+}
+
+#[test]
+fn down() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    assert_run!(context, &["down", "--yes"]);
+    assert!(!context.environment("").exists() && !context.path("tools/node").exists());
+}
+
+#[test]
+fn down_leaves_a_profile_that_somebody_made_since() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.describe_profile_node(false);
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!((run.code, acts(&run)), (9, Vec::new()), "{run}");
+}
+
+#[test]
+fn ctrl_c_while_minikube_works() {
+    let context = TestContext::with_minikube();
+    context.on("minikube", "start", &["unless creating", "mark creating", "mark node", "await never"]);
+    let mut session = spawn(&context, &UP);
+    context.wait_for("tools/node");
+    session.send_control('c').unwrap();
+    let (shown, code) = end(session);
+    assert_eq!(code, 130, "{shown}");
+    assert!(context.environment("creating").exists());
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["delete", "start"]), "{run}");
+    assert!(!context.environment("creating").exists());
+}
