@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod config;
+mod contexts;
 pub mod credentials;
 pub mod down;
 pub mod forward;

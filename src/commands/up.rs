@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::announce;
+use super::{announce, contexts};
 use crate::airflow::Client;
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
-use crate::plan::{self, Plan, Provider};
+use crate::plan::{self, Plan, Provider, Wishes};
 use crate::profile::{self, Profile};
 use crate::providers;
 use crate::stacks;
@@ -26,7 +26,11 @@ const WEB_PATIENCE: Duration = Duration::from_mins(3);
 /// # Errors
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
-    let Resolved { plan, .. } = resolve(&arguments.settings, name, surroundings)?;
+    let mut gathered = gather(&arguments.settings, name, surroundings)?;
+    if gathered.lacks_context() && ui.can_ask() {
+        gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;
+    }
+    let Resolved { plan, .. } = settle(gathered, surroundings)?;
     let left_out = look_at_values(&plan, ui)?;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
@@ -113,6 +117,24 @@ pub(super) struct Resolved {
 
 /// What was asked for, over the project's file, over what the environment was brought up with before, over the profile and the defaults.
 pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundings) -> Result<Resolved, Failure> {
+    settle(gather(settings, name, surroundings)?, surroundings)
+}
+
+/// What was asked for, wherever, before anything is made of it.
+struct Gathered {
+    wishes: Wishes,
+    project: Option<Project>,
+    before: Option<Record>,
+}
+
+impl Gathered {
+    /// Whether a cluster that exists is wanted, and nobody has said which.
+    fn lacks_context(&self) -> bool {
+        self.before.is_none() && self.wishes.provider == Some(Provider::Existing) && self.wishes.context.is_none()
+    }
+}
+
+fn gather(settings: &Settings, name: &str, surroundings: &Surroundings) -> Result<Gathered, Failure> {
     plan::check_name("environment name", name)?;
     let before = Record::load(&surroundings.paths.environment(name))?;
     // The file is about one environment. Another that is there already keeps what it was brought up with.
@@ -124,6 +146,11 @@ pub(super) fn resolve(settings: &Settings, name: &str, surroundings: &Surroundin
         // From wherever below it a command is given, a project has one DAG folder.
         wishes.dags.get_or_insert_with(|| project.folder().join(plan::DEFAULT_DAGS));
     }
+    Ok(Gathered { wishes, project, before })
+}
+
+fn settle(gathered: Gathered, surroundings: &Surroundings) -> Result<Resolved, Failure> {
+    let Gathered { wishes, project, before } = gathered;
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
     let plan =

@@ -107,6 +107,6 @@ fn check_change(plan: &Plan, before: &Record) -> Result<(), Failure> {
         return Ok(());
     };
     Err(Failure::usage(what)
-        .hint("its data are not for the other one: `windtunnel reset data` removes them, then `windtunnel up` as you wish")
+        .hint("its data are not for the other one: `windtunnel down` removes them with the environment, then `windtunnel up` as you wish")
         .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --profile PROFILE`"))
 }

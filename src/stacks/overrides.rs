@@ -22,8 +22,7 @@ const fn on(path: &'static str, cost: &'static str) -> Promise {
 
 const HOOKS: &str = "the Job becomes a Helm hook: Helm waits for it blindly, and no cause is told when it fails";
 const KEYS: &str = "the key is not the environment's own any more: connections and sessions of before cannot be read";
-const DATABASE: &str =
-    "Airflow uses another database than windtunnel's own, which keeps running and is what `reset data` empties";
+const DATABASE: &str = "Airflow uses another database than windtunnel's own, which keeps running, unused";
 const MOUNTS: &str = "the list replaces windtunnel's: the DAG folder, the smoke DAG and the shared logs are missing unless it names them too";
 const LOGIN: &str = "the login that `windtunnel credentials` prints may not exist, and `windtunnel smoke` uses it";
 const LOGS: &str = "task logs may be lost with their worker pods";

@@ -279,7 +279,7 @@ fn another_kind_of_data_is_refused_with_what_to_do() {
     ] {
         let failure = check(&plan, Some(&before(stack, airflow))).unwrap_err();
         assert_eq!(failure.message, what);
-        assert!(failure.hints[0].contains("`windtunnel reset data`"), "{:?}", failure.hints);
+        assert!(failure.hints[0].contains("`windtunnel down`"), "{:?}", failure.hints);
     }
 }
 

@@ -55,7 +55,7 @@ fn installed_proven_and_upgraded(test: &str, label: &str, profile: &[&str]) {
         environment
             .up(&["--profile", "lite"])
             .ended_with(2)
-            .says(&["was made with the stack `official`", "reset data"]);
+            .says(&["was made with the stack `official`", "windtunnel down"]);
     });
     stage(test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
 }

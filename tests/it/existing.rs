@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::api_server::{Address, Store};
 use crate::context::{Run, TestContext, assert_run};
 use crate::objects::put_in;
+use crate::terminal::{end, spawn};
 
 const UP: [&str; 5] = ["up", "--context", "work", "--kubeconfig", "config"];
 
@@ -303,4 +304,26 @@ fn down_without_an_answer_removes_nothing() {
     assert!(run.code == 8 && run.stderr.contains("while it answers"), "{run}");
     assert!(context.environment("environment.json").exists());
     assert_eq!(context.objects(), objects);
+}
+
+#[test]
+fn on_a_terminal_the_context_is_chosen_from_a_list() {
+    let context = TestContext::with_cluster();
+    let mut session = spawn(&context, &["up", "--provider", "existing", "--kubeconfig", "config", "--plain"]);
+    let shown = session.exp_string("Number from 1 to 2").unwrap();
+    assert!(shown.contains("home") && shown.contains("namespace team"), "{shown}");
+    session.send_line("2").unwrap();
+    let (shown, code) = end(session);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("Using existing cluster"), "{shown}");
+}
+
+#[test]
+fn a_list_that_is_left_changes_nothing() {
+    let context = TestContext::with_cluster();
+    let mut session = spawn(&context, &["up", "--provider", "existing", "--kubeconfig", "config", "--plain"]);
+    session.exp_string("Number from 1 to 2").unwrap();
+    session.send_control('c').unwrap();
+    assert_eq!(end(session).1, 130);
+    assert!(context.objects().is_empty() && !context.environment("").exists());
 }

@@ -6,6 +6,7 @@ use super::answers::{Answers, Taken};
 use super::found::Found;
 use crate::cluster::forward::{port_holder, port_is_free};
 use crate::cluster::kubeconfig::{self, Context};
+use crate::commands::contexts::choices;
 use crate::plan::{self, ClusterPlan, DEFAULT_PORT, Plan, Provider, check_name};
 use crate::profile;
 use crate::stacks;
@@ -188,14 +189,7 @@ fn providers(scene: Scene<'_>, answers: &Answers) -> Ask {
 }
 
 fn contexts(scene: Scene<'_>) -> Ask {
-    let width = scene.found.contexts.iter().map(|context| context.name.chars().count()).max().unwrap_or(0);
-    let label = |context: &Context| {
-        let current = if context.current { ", current" } else { "" };
-        let Context { name, server, namespace, .. } = context;
-        format!("{name:width$}  {server}  (namespace {namespace}{current})")
-    };
-    let contexts = scene.found.contexts.iter();
-    let options = contexts.map(|context| Choice { value: context.name.clone(), label: label(context) }).collect();
+    let options = choices(&scene.found.contexts);
     // None is proposed but one that was named before, in a file or a variable.
     let named = match &scene.plan.cluster {
         ClusterPlan::Existing { context, .. } => Some(context),
