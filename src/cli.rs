@@ -4,6 +4,7 @@ mod forward;
 mod origins;
 mod project;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +171,12 @@ pub struct Settings {
     /// What provides the cluster [default: kind, or the one used before].
     #[arg(long, value_name = "PROVIDER", env = "WINDTUNNEL_PROVIDER", value_enum)]
     pub provider: Option<ProviderChoice>,
+    /// The processors of a new minikube profile [default: all that its driver has].
+    #[arg(long, value_name = "NUMBER", env = "WINDTUNNEL_CPUS")]
+    pub cpus: Option<NonZeroU32>,
+    /// The memory of a new minikube profile: `6g`, `6144m` [default: all that its driver has].
+    #[arg(long, value_name = "SIZE", env = "WINDTUNNEL_MEMORY")]
+    pub memory: Option<String>,
     /// The driver of a new minikube profile [default: docker].
     #[arg(long, value_name = "DRIVER", env = "WINDTUNNEL_DRIVER")]
     pub driver: Option<String>,
@@ -225,6 +232,8 @@ impl Settings {
             name: Some(name.to_owned()),
             provider: self.provider.map(Provider::from),
             driver: self.driver.clone(),
+            cpus: self.cpus,
+            memory: self.memory.clone(),
             context: self.context.clone(),
             kubeconfig: self.kubeconfig.clone(),
             allow_remote: self.allow_remote,

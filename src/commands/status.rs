@@ -61,7 +61,9 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     let cluster = match &record.cluster {
         ClusterPlan::Existing { .. } if answers(&record, &paths).await => "running",
         ClusterPlan::Existing { .. } => "unreachable",
-        ClusterPlan::Minikube { driver } => minikube::look(&record, driver, &paths, surroundings, ui).await?.1.state(),
+        ClusterPlan::Minikube { driver, .. } => {
+            minikube::look(&record, driver, &paths, surroundings, ui).await?.1.state()
+        }
         ClusterPlan::Kind => {
             let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
             docker.info(ui).await?;

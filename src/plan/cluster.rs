@@ -1,5 +1,6 @@
 //! Which cluster an environment is on.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -45,6 +46,12 @@ pub enum ClusterPlan {
     Minikube {
         /// minikube's driver: `docker`, or whatever `minikube start --driver` takes.
         driver: String,
+        /// How many processors it has; `None` for all that the driver has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpus: Option<NonZeroU32>,
+        /// How much memory it has, as `6g` or `6144m`; `None` for all that the driver has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<String>,
     },
     /// A cluster that is there already.
     Existing {
@@ -71,7 +78,11 @@ impl ClusterPlan {
     pub fn describe(&self, name: &str) -> String {
         match self {
             Self::Kind => format!("the kind cluster `{name}`"),
-            Self::Minikube { driver } => format!("the minikube profile `{name}` (driver {driver})"),
+            Self::Minikube { driver, cpus, memory } => {
+                let cpus = cpus.map(|cpus| format!(", {cpus} CPUs")).unwrap_or_default();
+                let memory = memory.as_ref().map(|memory| format!(", {memory} of memory")).unwrap_or_default();
+                format!("the minikube profile `{name}` (driver {driver}{cpus}{memory})")
+            }
             Self::Existing { context, .. } => format!("the cluster of the context `{context}`"),
         }
     }
@@ -127,18 +138,32 @@ pub(super) fn resolve(
         ))
         .hint("here a folder is seen live: `--dags FOLDER`"));
     }
-    if provider != Provider::Minikube && wishes.driver.is_some() {
-        return Err(Failure::usage(format!("--driver is minikube's, not one of {}", provider.name()))
+    let of_minikube = [
+        ("--driver", wishes.driver.is_some()),
+        ("--cpus", wishes.cpus.is_some()),
+        ("--memory", wishes.memory.is_some()),
+    ];
+    if provider != Provider::Minikube
+        && let Some((option, _)) = of_minikube.iter().find(|(_, said)| *said)
+    {
+        return Err(Failure::usage(format!("{option} is minikube's, not one of {}", provider.name()))
             .hint("to use minikube: `--provider minikube`"));
     }
     let cluster = match provider {
         Provider::Kind => ClusterPlan::Kind,
         Provider::Minikube => {
-            let driver = match former {
-                Some(ClusterPlan::Minikube { driver }) => driver.as_str(),
-                _ => DEFAULT_DRIVER,
+            let (former_driver, former_cpus, former_memory) = match former {
+                Some(ClusterPlan::Minikube { driver, cpus, memory }) => (driver.as_str(), *cpus, memory.clone()),
+                _ => (DEFAULT_DRIVER, None, None),
             };
-            ClusterPlan::Minikube { driver: wishes.driver.clone().unwrap_or_else(|| driver.to_owned()) }
+            if let Some(memory) = &wishes.memory {
+                check_memory(memory)?;
+            }
+            ClusterPlan::Minikube {
+                driver: wishes.driver.clone().unwrap_or_else(|| former_driver.to_owned()),
+                cpus: wishes.cpus.or(former_cpus),
+                memory: wishes.memory.clone().or(former_memory),
+            }
         }
         Provider::Existing => {
             let (former_kubeconfig, former_context) = match former {
@@ -170,6 +195,18 @@ pub(super) fn resolve(
     }
 }
 
+/// Checks a size of memory as minikube takes it: a number of `m`ebibytes or `g`ibibytes.
+///
+/// # Errors
+/// Usage, where it is something else.
+pub fn check_memory(size: &str) -> Result<(), Failure> {
+    let number = size.strip_suffix(['m', 'g']).unwrap_or_default();
+    if number.parse::<NonZeroU32>().is_ok() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`{size}` is no size of memory")).hint("a number with `m` or `g`: `--memory 6g`"))
+}
+
 /// Whether an environment would move. A kubeconfig may: it is the same cluster by another file.
 fn is_another(former: &ClusterPlan, cluster: &ClusterPlan) -> bool {
     match (former, cluster) {
@@ -199,6 +236,16 @@ mod tests {
     fn no_context_is_ever_guessed() {
         let failure = resolved(&Wishes { provider: Some(Provider::Existing), ..Wishes::default() }).unwrap_err();
         assert!(failure.hints[0].contains("--context NAME"), "{failure:?}");
+    }
+
+    #[test]
+    fn memory_is_a_number_with_a_unit() {
+        for size in ["6g", "6144m"] {
+            check_memory(size).unwrap();
+        }
+        for size in ["", "g", "0g", "6", "6 GiB", "-1m", "1.5g"] {
+            assert_eq!(check_memory(size).unwrap_err().kind, crate::error::Kind::Usage, "{size}");
+        }
     }
 
     #[test]

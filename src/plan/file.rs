@@ -2,7 +2,7 @@
 //!
 //! Consents (`--allow-remote`, `--adopt-namespace`) are no keys: who runs the command gives them, not who wrote the file.
 
-use std::num::{NonZeroU16, NonZeroU64};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,10 +17,12 @@ use crate::profile::Executor;
 pub const FILE: &str = "windtunnel.yaml";
 
 /// Each key, what it is for, and what stands for it where it is not set.
-const KEYS: [(&str, &str, &str); 15] = [
+const KEYS: [(&str, &str, &str); 17] = [
     ("name", "The environment, its cluster and its release.", "name: airflow-cluster"),
     ("provider", "What provides the cluster: kind, minikube or existing.", "provider: kind"),
     ("driver", "The driver of a minikube cluster.", "driver: docker"),
+    ("cpus", "The processors of a new minikube cluster; without this, all that its driver has.", "cpus: 4"),
+    ("memory", "The memory of a new minikube cluster; without this, all that its driver has.", "memory: 6g"),
     ("context", "The kubeconfig context of an existing cluster.", "context: my-cluster"),
     ("kubeconfig", "The kubeconfig that names it; without this, your own.", "kubeconfig: kubeconfig.yaml"),
     ("profile", "Which Airflow: a name of `windtunnel profiles`, or a file.", "profile: lite"),
@@ -54,6 +56,12 @@ pub struct ProjectFile {
     /// The driver of a minikube cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// The processors of a new minikube cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<NonZeroU32>,
+    /// The memory of a new minikube cluster: `6g`, `6144m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
     /// The kubeconfig context of a cluster that is there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
@@ -125,6 +133,8 @@ impl ProjectFile {
             name: self.name.clone(),
             provider: self.provider,
             driver: self.driver.clone(),
+            cpus: self.cpus,
+            memory: self.memory.clone(),
             context: self.context.clone(),
             kubeconfig: absolute(&self.kubeconfig),
             allow_remote: false,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::profile::{Executor, Profile};
 use crate::state::Record;
-pub use cluster::{ClusterPlan, Provider};
+pub use cluster::{ClusterPlan, Provider, check_memory};
 pub(crate) use file::line_of;
 pub use file::{FILE, ProjectFile, render};
 pub use name::check as check_name;

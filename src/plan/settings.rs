@@ -75,9 +75,12 @@ impl Plan {
     #[must_use]
     pub fn settings(&self, layers: Layers<'_>) -> Vec<Setting> {
         let (mut driver, mut kubeconfig) = (Value::Null, Value::Null);
+        let (mut cpus, mut memory) = (Value::Null, Value::Null);
         match &self.cluster {
             ClusterPlan::Kind => {}
-            ClusterPlan::Minikube { driver: named } => driver = json!(named),
+            ClusterPlan::Minikube { driver: named, cpus: number, memory: size } => {
+                (driver, cpus, memory) = (json!(named), json!(number), json!(size));
+            }
             ClusterPlan::Existing { kubeconfig: file, .. } => kubeconfig = json!(file),
         }
         // The nodes of a cluster that exists see no folder of this machine.
@@ -86,6 +89,8 @@ impl Plan {
             ("name", json!(self.name)),
             ("provider", json!(self.cluster.provider())),
             ("driver", driver),
+            ("cpus", cpus),
+            ("memory", memory),
             ("context", json!(self.context())),
             ("kubeconfig", kubeconfig),
             ("profile", json!(self.profile_origin)),
@@ -139,6 +144,8 @@ impl Wishes {
             "name" => self.name.is_some(),
             "provider" => self.provider.is_some(),
             "driver" => self.driver.is_some(),
+            "cpus" => self.cpus.is_some(),
+            "memory" => self.memory.is_some(),
             "context" => self.context.is_some(),
             "kubeconfig" => self.kubeconfig.is_some(),
             "profile" => self.profile.is_some(),

@@ -1,5 +1,6 @@
 //! What was asked for, in layers: each says something, and where it says nothing the one below counts.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ pub struct Wishes {
     pub provider: Option<Provider>,
     /// minikube's driver.
     pub driver: Option<String>,
+    /// The processors of a new minikube profile.
+    pub cpus: Option<NonZeroU32>,
+    /// The memory of a new minikube profile, as `6g` or `6144m`.
+    pub memory: Option<String>,
     /// The kubeconfig context of a cluster that is there already.
     pub context: Option<String>,
     /// The kubeconfig file that names it, relative to the folder of the command.
@@ -55,6 +60,7 @@ impl Wishes {
         let wanted = self.provider.or(self.context.as_ref().map(|_| Provider::Existing));
         if self.provider.is_some() && meant.is_some() && wanted != meant {
             (below.provider, below.driver, below.context, below.kubeconfig) = (None, None, None, None);
+            (below.cpus, below.memory) = (None, None);
         }
         // The one kind of cluster sees folders of this machine, the other claims.
         match wanted {
@@ -66,6 +72,8 @@ impl Wishes {
             name: self.name.or(below.name),
             provider: self.provider.or(below.provider),
             driver: self.driver.or(below.driver),
+            cpus: self.cpus.or(below.cpus),
+            memory: self.memory.or(below.memory),
             context: self.context.or(below.context),
             kubeconfig: self.kubeconfig.or(below.kubeconfig),
             allow_remote: self.allow_remote || below.allow_remote,

@@ -2,6 +2,7 @@
 //!
 //! minikube mounts one folder of this machine and no more, so that is the DAG folder; its mount marks the node as windtunnel's.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use super::{DAGS, Found, Node};
 use crate::error::{Failure, Kind};
 use crate::images::Image;
 use crate::images::bundle::Bundle;
+use crate::plan::{ClusterPlan, Plan};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
@@ -110,6 +112,10 @@ fn foreign(profile: &str, evidence: &str) -> Failure {
 pub struct Making<'a> {
     /// `docker`, or whatever minikube takes.
     pub driver: &'a str,
+    /// How many processors; `None` for all that the driver has.
+    pub cpus: Option<NonZeroU32>,
+    /// How much memory, as `6g`; `None` for all that the driver has.
+    pub memory: Option<&'a str>,
     /// The host folder that the node sees at [`DAGS`].
     pub dags: &'a Path,
     /// The node image: what it is, and which Kubernetes it is for.
@@ -118,12 +124,21 @@ pub struct Making<'a> {
     pub user: u32,
 }
 
+impl<'a> Making<'a> {
+    /// What the profile of a plan is made with; `None` where the plan is not for minikube.
+    #[must_use]
+    pub fn of(plan: &'a Plan, image: &'a Image, user: u32) -> Option<Self> {
+        let ClusterPlan::Minikube { driver, cpus, memory } = &plan.cluster else { return None };
+        Some(Self { driver, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
+    }
+}
+
 /// The options of `minikube start` for a new profile.
 ///
 /// # Errors
 /// Usage, where minikube cannot mount the DAG folder or the bundle's node is not for the driver.
 pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
-    let Making { driver, dags, image, user } = making;
+    let Making { driver, cpus, memory, dags, image, user } = making;
     let folder = dags.display().to_string();
     if folder.contains(':') {
         return Err(Failure::usage(format!("minikube cannot mount the DAG folder {folder}: its path has a colon"))
@@ -141,10 +156,11 @@ pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
     if let Some((_, version)) = image.reference.rsplit_once(":v") {
         options.push(format!("--kubernetes-version=v{version}"));
     }
-    if driver == DOCKER {
-        // As kind's nodes: no limit but the engine's own.
-        options.extend(["--cpus=no-limit", "--memory=no-limit"].map(str::to_owned));
-    }
+    // In a container, as in kind's nodes: no limit but the engine's own. A virtual machine has to have some: minikube's.
+    let usual = (driver == DOCKER).then_some("no-limit");
+    let cpus = cpus.map(|cpus| cpus.to_string());
+    options.extend(cpus.as_deref().or(usual).map(|cpus| format!("--cpus={cpus}")));
+    options.extend(memory.or(usual).map(|memory| format!("--memory={memory}")));
     if image.archive.is_some() {
         if driver != DOCKER {
             return Err(Failure::usage(format!(
@@ -222,11 +238,26 @@ mod tests {
         }
     }
 
+    fn unlimited(image: &Image) -> Making<'_> {
+        Making { driver: DOCKER, cpus: None, memory: None, dags: Path::new("/dags"), image, user: 0 }
+    }
+
+    #[test]
+    fn a_limit_is_the_users_or_none() {
+        let image = image(None);
+        let of = |making| super::making(making).unwrap().join(" ");
+        assert!(of(unlimited(&image)).contains("--cpus=no-limit --memory=no-limit"));
+        let limited = Making { cpus: NonZeroU32::new(4), memory: Some("6g"), ..unlimited(&image) };
+        assert!(of(limited).contains("--cpus=4 --memory=6g"));
+        assert!(!of(Making { driver: "kvm2", ..unlimited(&image) }).contains("no-limit"));
+    }
+
     #[test]
     fn with_a_bundle_nothing_is_downloaded() {
         let (bundled, pulled) = (image(Some("/bundle/node.tar")), image(None));
-        let of =
-            |image, user| making(Making { driver: DOCKER, dags: Path::new("/dags"), image, user }).unwrap().join(" ");
+        let of = |image, user| {
+            making(Making { dags: Path::new("/dags"), image, user, ..unlimited(image) }).unwrap().join(" ")
+        };
         let options = of(&bundled, 0);
         for wanted in [
             "--base-image=windtunnel.local/node:v1.34.4",
@@ -248,7 +279,7 @@ mod tests {
     fn what_minikube_cannot_do_is_said_before_it_tries() {
         let image = image(Some("/bundle/node.tar"));
         for (driver, dags) in [("kvm2", "/dags"), (DOCKER, "/a:b")] {
-            let failure = making(Making { driver, dags: Path::new(dags), image: &image, user: 0 }).unwrap_err();
+            let failure = making(Making { driver, dags: Path::new(dags), ..unlimited(&image) }).unwrap_err();
             assert_eq!(failure.kind, Kind::Usage);
         }
     }

@@ -35,7 +35,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let record = Record::load(&paths)?;
     let cluster = match record.as_ref().map(|record| (record, &record.cluster)) {
         Some((record, ClusterPlan::Existing { .. })) => Cluster::Existing(existing::look(record, &paths).await?),
-        Some((record, ClusterPlan::Minikube { driver })) => {
+        Some((record, ClusterPlan::Minikube { driver, .. })) => {
             Cluster::Minikube(minikube::look(record, driver, &paths, surroundings, ui).await?)
         }
         _ => Cluster::Kind(kind::look(name, record.as_ref(), &paths, surroundings, ui).await?),

@@ -1,8 +1,8 @@
 //! The answers, and what they come to: a `windtunnel.yaml` and a command.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 
-use super::questions::{Scene, Topic};
+use super::questions::{ALL, Scene, Topic};
 use crate::plan::{ClusterPlan, ProjectFile, Provider};
 use crate::ui::Answer;
 
@@ -32,6 +32,9 @@ pub(super) struct Answers {
     pub(super) taken: Option<Taken>,
     /// Whether it may be used though it is in use.
     pub(super) adopt: bool,
+    /// The limits of a new minikube cluster; `None` for none.
+    pub(super) cpus: Option<NonZeroU32>,
+    pub(super) memory: Option<String>,
     pub(super) profile: String,
     /// As it was typed: relative to the folder of the command, or absolute.
     pub(super) dags: String,
@@ -49,6 +52,10 @@ impl Answers {
             ClusterPlan::Existing { context, .. } => Some(context.clone()),
             _ => None,
         };
+        let (cpus, memory) = match &plan.cluster {
+            ClusterPlan::Minikube { cpus, memory, .. } => (*cpus, memory.clone()),
+            _ => (None, None),
+        };
         Self {
             answered: Vec::new(),
             name: plan.name.clone(),
@@ -58,6 +65,8 @@ impl Answers {
             namespace: plan.namespace.clone(),
             taken: None,
             adopt: false,
+            cpus,
+            memory,
             profile: plan.profile_origin.clone(),
             dags: scene.dags(),
             example: None,
@@ -85,6 +94,8 @@ impl Answers {
             (Topic::Namespace, Answer::Text(name)) => self.namespace = name,
             (Topic::Adopt, Answer::YesNo(true)) => self.adopt = true,
             (Topic::Adopt, _) => self.forget(&[Topic::Namespace, Topic::Adopt]),
+            (Topic::Cpus, Answer::Text(number)) => self.cpus = number.parse().ok(),
+            (Topic::Memory, Answer::Text(size)) => self.memory = Some(size).filter(|size| size != ALL),
             (Topic::Profile, Answer::Text(name)) => self.profile = name,
             (Topic::Dags, Answer::Text(folder)) => self.dags = folder,
             (Topic::Example, Answer::YesNo(yes)) => self.example = Some(yes),
@@ -109,10 +120,13 @@ impl Answers {
     /// The file that says the same.
     pub(super) fn file(&self, scene: Scene<'_>) -> ProjectFile {
         let is_existing = self.provider == Provider::Existing;
+        let is_minikube = self.provider == Provider::Minikube;
         ProjectFile {
             name: Some(self.name.clone()),
             provider: Some(self.provider),
             context: self.context.clone().filter(|_| is_existing),
+            cpus: self.cpus.filter(|_| is_minikube),
+            memory: self.memory.clone().filter(|_| is_minikube),
             profile: Some(self.profile.clone()),
             dags: Some(self.dags.clone().into()).filter(|_| !is_existing),
             dags_claim: scene.plan.dags_claim.clone(),
@@ -137,6 +151,14 @@ impl Answers {
         let is_existing = self.provider == Provider::Existing;
         option(self.provider != usual.provider, "--provider", self.provider.name());
         option(is_existing && self.context != usual.context, "--context", self.context.as_deref().unwrap_or_default());
+        let is_minikube = self.provider == Provider::Minikube;
+        let cpus = self.cpus.map(|cpus| cpus.to_string());
+        option(is_minikube && cpus.is_some() && self.cpus != usual.cpus, "--cpus", cpus.as_deref().unwrap_or_default());
+        option(
+            is_minikube && self.memory.is_some() && self.memory != usual.memory,
+            "--memory",
+            self.memory.as_deref().unwrap_or_default(),
+        );
         option(self.namespace != usual.namespace, "--namespace", &self.namespace);
         option(self.profile != usual.profile, "--profile", &self.profile);
         option(self.dags != usual.dags, "--dags", &self.dags);

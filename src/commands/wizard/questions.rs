@@ -21,6 +21,8 @@ pub(super) enum Topic {
     Remote,
     Namespace,
     Adopt,
+    Cpus,
+    Memory,
     Profile,
     Dags,
     Example,
@@ -29,12 +31,14 @@ pub(super) enum Topic {
 }
 
 /// All of them.
-const TOPICS: [Topic; 10] = [
+const TOPICS: [Topic; 12] = [
     Topic::Provider,
     Topic::Context,
     Topic::Remote,
     Topic::Namespace,
     Topic::Adopt,
+    Topic::Cpus,
+    Topic::Memory,
     Topic::Profile,
     Topic::Dags,
     Topic::Example,
@@ -42,6 +46,8 @@ const TOPICS: [Topic; 10] = [
     Topic::Smoke,
 ];
 
+/// The answer that sets no limit.
+pub(super) const ALL: &str = "all";
 /// How many objects of a namespace in use are named.
 const NAMED: usize = 5;
 
@@ -145,6 +151,19 @@ fn question(topic: Topic, scene: Scene<'_>, answers: &Answers) -> Option<Questio
             }
             _ => None,
         },
+        Topic::Cpus if is_new && answers.provider == Provider::Minikube => {
+            let notes = scene.found.room.map(|room| format!("There is: {room}.")).into_iter().collect();
+            let check: Check = Box::new(check_cpus);
+            titled("Processors of the cluster", notes, Ask::Text { default: ALL.to_owned(), check })
+        }
+        Topic::Memory if is_new && answers.provider == Provider::Minikube => {
+            let check: Check = Box::new(|size| match size {
+                ALL => Ok(()),
+                size => plan::check_memory(size).map_err(|failure| failure.message),
+            });
+            let notes = vec![format!("{}; a limit is a number with `m` or `g`: 6g.", scene.resources(answers))];
+            titled("Memory of the cluster", notes, Ask::Text { default: ALL.to_owned(), check })
+        }
         Topic::Profile => titled("Which Airflow", Vec::new(), profiles(scene)),
         Topic::Dags if is_new && !is_existing => {
             let folder = scene.found.folder.clone();
@@ -224,6 +243,14 @@ fn profiles(scene: Scene<'_>) -> Ask {
     }
     let default = options.iter().position(|option| option.value == *usual);
     Ask::Choice { options, default }
+}
+
+fn check_cpus(number: &str) -> Result<(), String> {
+    match number.parse() {
+        _ if number == ALL => Ok(()),
+        Ok(1..=1024_u32) => Ok(()),
+        _ => Err(format!("a number of processors, or `{ALL}`")),
+    }
 }
 
 fn check_folder(folder: &Path, dags: &str) -> Result<(), String> {

@@ -62,7 +62,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
         }
         None => Images::of_profile(&plan.profile.images, needs_redis)?,
     };
-    looked.provider.check(plan, &images.node, surroundings.user)?;
+    provider::check(plan, &images.node, surroundings.user)?;
     let mut words = format!("{}, helm {}", looked.words, short(&helm.tool.version.to_string()));
     if let Some(engine) = &looked.engine {
         if let Some(bundle) = &bundle {

@@ -39,8 +39,6 @@ pub enum Provider {
         docker: Option<Docker>,
         /// A minikube that is new enough.
         minikube: Minikube,
-        /// minikube's driver.
-        driver: String,
         /// The profile, as it is.
         found: Found,
     },
@@ -58,24 +56,19 @@ impl Provider {
         }
     }
 
-    /// Looks whether it can make what is planned, of this node image.
-    ///
-    /// # Errors
-    /// As [`minikube::making`].
-    pub(super) fn check(&self, plan: &Plan, image: &Image, user: u32) -> Result<(), Failure> {
-        match self {
-            Self::Minikube { driver, .. } => {
-                minikube::making(Making { driver, dags: &plan.dags, image, user }).map(drop)
-            }
-            Self::Kind { .. } | Self::Existing(_) => Ok(()),
-        }
-    }
-
     /// Whether an environment of this name runs there already.
     #[must_use]
     pub const fn is_running(&self) -> bool {
         matches!(self.found(), Some(Found::Running(_)))
     }
+}
+
+/// Looks whether the provider can make what is planned, of this node image.
+///
+/// # Errors
+/// As [`minikube::making`].
+pub(super) fn check(plan: &Plan, image: &Image, user: u32) -> Result<(), Failure> {
+    Making::of(plan, image, user).map_or(Ok(()), |making| minikube::making(making).map(drop))
 }
 
 /// What was found, what it is called on screen, and the engine that it lives in, if any.
@@ -92,7 +85,7 @@ pub(super) struct Looked {
 pub(super) async fn look(context: Context<'_>, bundle: Option<&Bundle>) -> Result<Looked, Failure> {
     match &context.plan.cluster {
         ClusterPlan::Kind => look_at_kind(context, bundle).await,
-        ClusterPlan::Minikube { driver } => look_at_minikube(context, driver, bundle).await,
+        ClusterPlan::Minikube { driver, .. } => look_at_minikube(context, driver, bundle).await,
         ClusterPlan::Existing { kubeconfig, context: name } => look_at_existing(context, kubeconfig, name).await,
     }
 }
@@ -144,7 +137,7 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, bundle: Option<&Bu
         Some(engine) => format!("docker {}, minikube {version}", short(&engine.server_version)),
         None => format!("minikube {version} (driver {driver})"),
     };
-    let provider = Provider::Minikube { docker, minikube: tool, driver: driver.to_owned(), found };
+    let provider = Provider::Minikube { docker, minikube: tool, found };
     Ok(Looked { provider, words, engine })
 }
 

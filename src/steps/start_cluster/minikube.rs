@@ -20,7 +20,6 @@ pub(super) struct Tools<'a> {
     /// `None` where the driver makes no containers.
     pub(super) docker: Option<&'a Docker>,
     pub(super) minikube: &'a Minikube,
-    pub(super) driver: &'a str,
     /// The node image.
     pub(super) image: &'a Image,
 }
@@ -79,8 +78,10 @@ async fn create(
     step: &Step<'_>,
 ) -> Result<Node, Failure> {
     let Context { plan, paths, surroundings, ui } = context;
-    let Tools { driver, image, .. } = tools;
-    let options = minikube::making(Making { driver, dags: &plan.dags, image, user: surroundings.user })?;
+    let image = tools.image;
+    let making = Making::of(plan, image, surroundings.user)
+        .ok_or_else(|| Failure::bug("a profile is made for a plan that is not minikube's"))?;
+    let options = minikube::making(making)?;
     if let (Some(docker), Some(_)) = (tools.docker, &image.archive) {
         engine::provide(docker, image, step, ui).await?;
     }

@@ -38,10 +38,10 @@ pub async fn ensure(
             kind::ensure(context, tools, found, &step, node_runs).await?;
             (step, Some(found), was_cut_short)
         }
-        Provider::Minikube { docker, minikube, driver, found } => {
+        Provider::Minikube { docker, minikube, found } => {
             let step = ui.step("start_cluster", "Starting minikube");
             let was_cut_short = paths.creating().exists();
-            let tools = minikube::Tools { docker: docker.as_ref(), minikube, driver, image: &ready.images.node };
+            let tools = minikube::Tools { docker: docker.as_ref(), minikube, image: &ready.images.node };
             minikube::ensure(context, tools, found, &step, node_runs).await?;
             (step, Some(found), was_cut_short)
         }

@@ -67,6 +67,21 @@ fn an_existing_cluster_is_never_chosen_by_enter_alone() {
 }
 
 #[test]
+fn minikube_is_asked_for_its_limits() {
+    let (found, plan) = (Found::sample(Vec::new()), a_plan());
+    let scene = Scene { found: &found, plan: &plan, before: None };
+    let minikube = (Topic::Provider, text("minikube"));
+    let (asked, answers) = answer(scene, std::slice::from_ref(&minikube));
+    assert!(asked.contains(&Topic::Cpus) && asked.contains(&Topic::Memory), "{asked:?}");
+    assert_eq!(shell_words::join(answers.command(scene, "")), "windtunnel up --provider minikube --smoke");
+    let (_, answers) = answer(scene, &[minikube, (Topic::Cpus, text("4")), (Topic::Memory, text("6g"))]);
+    let command = shell_words::join(answers.command(scene, ""));
+    assert_eq!(command, "windtunnel up --provider minikube --cpus 4 --memory 6g --smoke");
+    assert_eq!(serde_json::to_value(answers.file(scene)).unwrap()["memory"], "6g");
+    check_cpus("many").unwrap_err();
+}
+
+#[test]
 fn a_remote_cluster_needs_a_yes_of_its_own() {
     let (found, plan) = (Found::sample(vec![context("work", "https://k8s.example.com")]), a_plan());
     let scene = Scene { found: &found, plan: &plan, before: None };
