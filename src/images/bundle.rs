@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{During, Failure, Kind};
+use crate::surroundings::Surroundings;
+use crate::tools::find;
 
 /// The format that this version reads.
 const FORMAT: u32 = 1;
@@ -198,6 +200,21 @@ impl Bundle {
         let what = if size < entry.size { "is truncated" } else { "is too long" };
         Err(Failure::new(Kind::Image, format!("{} {what}: {size} of {} bytes", path.display(), entry.size)))
     }
+}
+
+/// A tool for an environment that was brought up before: the one of its bundle, else the one on `PATH`. That its bundle is gone
+/// keeps no environment from being looked at or removed.
+///
+/// # Errors
+/// Prerequisite, with `install` as the hint.
+pub fn tool_of(
+    bundle: Option<&Path>,
+    name: &str,
+    install: &str,
+    surroundings: &Surroundings,
+) -> Result<PathBuf, Failure> {
+    let bundled = bundle.and_then(|folder| Bundle::open(folder).ok()).and_then(|bundle| bundle.tool(name));
+    find::bundled_or_on_path(bundled, name, &surroundings.search_path, &surroundings.folder, install)
 }
 
 #[cfg(test)]

@@ -10,12 +10,11 @@ use jiff::Timestamp;
 use super::{DAGS, Found, Node};
 use crate::error::{Failure, Kind};
 use crate::images::Image;
-use crate::images::bundle::Bundle;
+use crate::images::bundle::tool_of;
 use crate::plan::{ClusterPlan, Plan};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
-use crate::tools::find;
 use crate::tools::minikube::{self, Minikube, Profile, State};
 use crate::ui::Ui;
 
@@ -70,10 +69,7 @@ pub async fn look(
     if let Some(docker) = &docker {
         docker.info(ui).await?;
     }
-    // A bundle that is gone does not keep an environment from being removed.
-    let bundle = record.bundle.as_deref().and_then(|folder| Bundle::open(folder).ok());
-    let bundled = bundle.and_then(|bundle| bundle.tool("minikube"));
-    let path = find::bundled_or_on_path(bundled, "minikube", search_path, folder, minikube::INSTALL)?;
+    let path = tool_of(record.bundle.as_deref(), "minikube", minikube::INSTALL, surroundings)?;
     let tool = Minikube::at(path, ui).await?;
     let kubeconfig = paths.kubeconfig();
     let state = tool.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::error::Failure;
-use crate::images::bundle::Bundle;
+use crate::images::bundle::tool_of;
 use crate::state::{EnvironmentPaths, Record};
 use crate::steps::remove_release::{self, Inventory};
 use crate::surroundings::Surroundings;
-use crate::tools::find;
 use crate::tools::helm::{self, Helm};
 use crate::ui::Ui;
 
@@ -53,10 +52,7 @@ impl Existing {
         ui: &Ui,
     ) -> Result<(), Failure> {
         let Some((cluster, inventory)) = self.cluster.as_deref() else { return Ok(()) };
-        let bundle = self.record.bundle.as_deref().and_then(|folder| Bundle::open(folder).ok());
-        let bundled = bundle.as_ref().and_then(|bundle| bundle.tool("helm"));
-        let Surroundings { search_path, folder, .. } = surroundings;
-        let path = find::bundled_or_on_path(bundled, "helm", search_path, folder, helm::INSTALL)?;
+        let path = tool_of(self.record.bundle.as_deref(), "helm", helm::INSTALL, surroundings)?;
         let helm = Helm::at(path, ui).await?;
         remove_release::remove(cluster, &self.record, paths, inventory, &helm, ui).await
     }

@@ -1,12 +1,14 @@
 //! A kind cluster goes as a whole.
 
+use std::path::PathBuf;
+
 use crate::error::Failure;
-use crate::images::bundle::Bundle;
+use crate::images::bundle::tool_of;
 use crate::providers::{Found, kind as provider};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
-use crate::tools::{find, kind};
+use crate::tools::kind;
 use crate::ui::Ui;
 
 /// What there is of the cluster.
@@ -14,7 +16,7 @@ pub(super) struct Kind {
     name: String,
     docker: Docker,
     found: Found,
-    bundle: Option<Bundle>,
+    bundle: Option<PathBuf>,
 }
 
 /// Looks what is there.
@@ -28,8 +30,7 @@ pub(super) async fn look(
     let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
     docker.info(ui).await?;
     let found = provider::find(&docker, name, paths, ui).await?;
-    // A bundle that is gone does not keep an environment from being removed.
-    let bundle = record.and_then(|record| record.bundle.as_deref()).and_then(|folder| Bundle::open(folder).ok());
+    let bundle = record.and_then(|record| record.bundle.clone());
     Ok(Kind { name: name.to_owned(), docker, found, bundle })
 }
 
@@ -54,10 +55,7 @@ impl Kind {
             step.done("none is there");
             return Ok(());
         }
-        // kind from the bundle that the environment was made with, else from PATH.
-        let bundled = self.bundle.as_ref().and_then(|bundle| bundle.tool("kind"));
-        let Surroundings { search_path, folder, .. } = surroundings;
-        let path = find::bundled_or_on_path(bundled, "kind", search_path, folder, kind::INSTALL)?;
+        let path = tool_of(self.bundle.as_deref(), "kind", kind::INSTALL, surroundings)?;
         kind::Kind::at(path, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
         self.docker.remove_network_without_nodes(ui).await?;
         step.done(format!("kind-{}", self.name));
