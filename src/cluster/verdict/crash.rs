@@ -25,8 +25,10 @@ const SETTLING: i64 = 5;
 
 pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     let ended = start::ended(container)?;
-    let has_done_its_work = ended.exit_code == 0 && container.init;
-    if has_done_its_work {
+    // A Job's container ends as well, and is run again only after a failure.
+    let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    let is_to_end = container.init || matches!(policy, Some("Never" | "OnFailure"));
+    if is_to_end && ended.exit_code == 0 {
         return None;
     }
     let restarts = container.status.map_or(0, |status| status.restart_count);

@@ -262,3 +262,27 @@ fn a_job_is_complete_when_no_pod_of_it_is_at_work() {
     assert_eq!(judged(&[]), Judgement::Ready { pods: 0 });
     assert_eq!(judged(&[&job_pod("Succeeded", false)]), Judgement::Ready { pods: 0 });
 }
+
+/// As its first runs ended before the cluster's DNS answered, and the kubelet has not yet told that the pod succeeded.
+#[test]
+fn a_job_whose_third_run_ended_well_has_not_failed() {
+    let judged = |policy: &str, code: i32| {
+        let pod = format!(
+            r#"{{apiVersion: v1, kind: Pod, metadata: {{name: migrations-x, uid: pod-9, labels: {{batch.kubernetes.io/job-name: migrations}}}},
+                spec: {{restartPolicy: {policy}, containers: [{{name: run-airflow-migrations, image: a}}]}},
+                status: {{phase: Running, conditions: [{{type: PodScheduled, status: "True"}}, {{type: Ready, status: "False"}}],
+                  containerStatuses: [{{name: run-airflow-migrations, image: a, imageID: "", ready: false, restartCount: 2,
+                    state: {{terminated: {{exitCode: {code}, reason: Completed, startedAt: "2026-11-22T22:00:50Z", finishedAt: "2026-11-22T22:00:58Z"}}}},
+                    lastState: {{terminated: {{exitCode: 1, reason: Error, startedAt: "2026-11-22T22:00:20Z", finishedAt: "2026-11-22T22:00:30Z"}}}}}}]}}}}"#
+        );
+        let workloads = [Workload::job("migrations")];
+        let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+        judge(expected, &observed(&[&pod]), "2026-11-22T22:01:00Z".parse().unwrap())
+    };
+    let ended_well = judged("OnFailure", 0);
+    assert!(matches!(ended_well, Judgement::Progressing { suspicion: None, .. }), "{ended_well:?}");
+    for (policy, code) in [("OnFailure", 1), ("Always", 0)] {
+        let judgement = judged(policy, code);
+        assert!(matches!(judgement, Judgement::Stopped(_)), "{policy} {code}: {judgement:?}");
+    }
+}
