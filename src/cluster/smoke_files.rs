@@ -16,11 +16,11 @@ use crate::error::{During, Failure, Kind};
 const IGNORE: (&str, &str) = (".airflowignore", "..*\n");
 
 impl Cluster {
-    /// Makes `files`, names and texts, what the mounted `ConfigMap` holds, and has the kubelet look at once instead of within a minute.
+    /// Makes `files`, names and texts, what the `ConfigMap` holds.
     ///
     /// # Errors
     /// The API server refuses.
-    pub async fn put_smoke_files(
+    pub async fn write_smoke_files(
         &self,
         namespace: &str,
         name: &str,
@@ -37,6 +37,22 @@ impl Cluster {
         });
         let apply = PatchParams::apply(FIELD_MANAGER).force();
         config_maps.patch(name, &apply, &Patch::Apply(&object)).await.during(Kind::Cluster, doing())?;
+        Ok(())
+    }
+
+    /// The same, and has the kubelet look at once instead of within a minute.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn put_smoke_files(
+        &self,
+        namespace: &str,
+        name: &str,
+        environment: &str,
+        files: &[(String, String)],
+    ) -> Result<(), Failure> {
+        self.write_smoke_files(namespace, name, environment, files).await?;
+        let doing = || format!("cannot have the ConfigMap `{name}` looked at");
         // A kubelet brings a pod's volumes up to date when the pod changes, if only in an annotation.
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let touch = json!({"metadata": {"annotations": {"windtunnel.dev/files": Timestamp::now().to_string()}}});

@@ -83,7 +83,7 @@ pub(super) fn ready(context: Context<'_>) {
 
 /// The DAG folder, where the cluster sees it.
 fn folder(plan: &Plan) -> Option<&Path> {
-    (plan.cluster.provider() != Provider::Existing).then_some(plan.dags.as_path())
+    plan.cluster.provider().sees_dag_folder().then_some(plan.dags.as_path())
 }
 
 /// Where the DAGs are, for a person.

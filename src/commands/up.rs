@@ -59,8 +59,8 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         database_image: &ready.images.database.reference,
         redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
         user: surroundings.user,
-        dags: has_mounts(&plan).then_some(providers::DAGS),
-        smoke: (plan.cluster.provider() == Provider::Kind).then_some(providers::SMOKE),
+        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
+        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
     });
     let charts = match steps::install::provide_charts(context, &ready, &release).await {
         Ok(charts) => charts,
@@ -141,7 +141,7 @@ fn gather(settings: &Settings, name: &str, surroundings: &Surroundings) -> Resul
     let project = surroundings.project()?.filter(|project| before.is_none() || project.name() == name);
     let below = project.as_ref().map(Project::wishes).unwrap_or_default();
     let mut wishes = settings.wishes(name).over(below);
-    let has_folder = wishes.provider.map_or(wishes.context.is_none(), |provider| provider != Provider::Existing);
+    let has_folder = wishes.provider.map_or(wishes.context.is_none(), Provider::sees_dag_folder);
     if let (Some(project), None, true) = (&project, &before, has_folder) {
         // From wherever below it a command is given, a project has one DAG folder.
         wishes.dags.get_or_insert_with(|| project.folder().join(plan::DEFAULT_DAGS));
@@ -179,11 +179,6 @@ fn look_at_values(plan: &Plan, ui: &Ui) -> Result<Vec<String>, Failure> {
     Ok(stacks::left_out(plan.into(), under, &values))
 }
 
-/// Whether the nodes see folders of this machine: those of a cluster that exists do not.
-fn has_mounts(plan: &Plan) -> bool {
-    plan.cluster.provider() != Provider::Existing
-}
-
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
     if !plan::is_path(origin) {
         return profile::shipped(origin);
@@ -204,7 +199,7 @@ fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Opt
         port: plan.port,
         dags: plan.dags.clone(),
         dags_claim: plan.dags_claim.clone(),
-        made_dags: has_mounts(plan)
+        made_dags: plan.cluster.provider().sees_dag_folder()
             && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
         profile: plan.profile_origin.clone(),
         stack: plan.profile.stack,

@@ -24,6 +24,18 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Whether the nodes see the DAG folder of this machine.
+    #[must_use]
+    pub const fn sees_dag_folder(self) -> bool {
+        !matches!(self, Self::Existing)
+    }
+
+    /// Whether the nodes see a second folder, that of the smoke DAG. minikube mounts one only, and that is the user's.
+    #[must_use]
+    pub const fn sees_smoke_folder(self) -> bool {
+        matches!(self, Self::Kind)
+    }
+
     /// As the user names it.
     #[must_use]
     pub const fn name(self) -> &'static str {

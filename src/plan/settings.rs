@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ClusterPlan, Plan, Provider, Wishes};
+use super::{ClusterPlan, Plan, Wishes};
 
 /// Where a value comes from, from the weakest to the strongest.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -84,7 +84,7 @@ impl Plan {
             ClusterPlan::Existing { kubeconfig: file, .. } => kubeconfig = json!(file),
         }
         // The nodes of a cluster that exists see no folder of this machine.
-        let dags = if self.cluster.provider() == Provider::Existing { Value::Null } else { json!(self.dags) };
+        let dags = if self.cluster.provider().sees_dag_folder() { json!(self.dags) } else { Value::Null };
         let own = [
             ("name", json!(self.name)),
             ("provider", json!(self.cluster.provider())),

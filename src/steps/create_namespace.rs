@@ -4,7 +4,7 @@ use super::Context;
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
 use crate::error::{Failure, Kind};
-use crate::plan::{Plan, Provider};
+use crate::plan::Plan;
 use crate::profile::StackName;
 use crate::stacks;
 use crate::state::{self, Credentials};
@@ -23,9 +23,9 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
         cluster.create_namespace(&plan.namespace, &plan.name).await?;
     }
     let credentials = ensure_credentials(context, cluster).await?;
-    if plan.cluster.provider() != Provider::Kind {
+    if !plan.cluster.provider().sees_smoke_folder() {
         let smoke = stacks::smoke_config_map(&plan.name);
-        cluster.put_smoke_files(&plan.namespace, &smoke, &plan.name, &[]).await?;
+        cluster.write_smoke_files(&plan.namespace, &smoke, &plan.name, &[]).await?;
     }
     step.done(&plan.namespace);
     Ok(credentials)
@@ -69,9 +69,12 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
     let secret = stacks::credentials_secret(&plan.name);
     let found = cluster.credentials(&plan.namespace, &secret).await?;
     let is_there = found.is_some();
-    let credentials = match (found, state::read_json(&paths.credentials())?) {
-        (Some(credentials), _) | (None, Some(credentials)) => credentials,
-        (None, None) => Credentials::random()?,
+    let credentials = match found {
+        Some(credentials) => credentials,
+        None => match state::read_json(&paths.credentials())? {
+            Some(credentials) => credentials,
+            None => Credentials::random()?,
+        },
     };
     state::write_json(&paths.credentials(), &credentials)?;
     for (secret, entries) in stacks::secrets(plan.into(), &credentials) {

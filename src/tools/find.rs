@@ -2,10 +2,16 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use semver::{Version, VersionReq};
 
+use super::process::Command;
 use crate::error::{Failure, Kind};
+use crate::ui::Ui;
+
+/// How long a tool may take to tell its version.
+const VERSION: Duration = Duration::from_secs(20);
 
 /// A program that is there and new enough.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,11 +45,32 @@ pub fn bundled_or_on_path(
     bundled.map_or_else(|| on_path(name, search_path, folder, install), Ok)
 }
 
+/// Asks the program at `path` for its version by `words`, and checks it against the oldest that works.
+///
+/// # Errors
+/// Prerequisite, with `install` as the hint: it cannot be run, is something else, or too old.
+pub(super) async fn tool(
+    name: &str,
+    path: PathBuf,
+    words: &[&str],
+    oldest: &Version,
+    install: &str,
+    ui: &Ui,
+) -> Result<Tool, Failure> {
+    let command = Command::new(&path).args(words).deadline(VERSION);
+    let with_hint = |failure: Failure| failure.hint(install);
+    let output = command.run(Kind::Prerequisite, ui).await.map_err(with_hint)?;
+    let version = version_in(name, &path, &output.stdout).map_err(with_hint)?;
+    let tool = Tool { path, version };
+    require(name, &tool, oldest, install)?;
+    Ok(tool)
+}
+
 /// Reads a version out of what a tool printed: the first word that is one, with or without `v`.
 ///
 /// # Errors
 /// Prerequisite, quoting the output, where there is none: something else may have the tool's name.
-pub fn version_in(name: &str, path: &Path, output: &str) -> Result<Version, Failure> {
+fn version_in(name: &str, path: &Path, output: &str) -> Result<Version, Failure> {
     output.split_whitespace().find_map(|word| Version::parse(word.trim_start_matches('v')).ok()).ok_or_else(|| {
         Failure::new(Kind::Prerequisite, format!("{} does not tell a version: is it {name}?", path.display()))
             .evidence(output.lines().next().unwrap_or("it printed nothing"))
@@ -54,7 +81,7 @@ pub fn version_in(name: &str, path: &Path, output: &str) -> Result<Version, Fail
 ///
 /// # Errors
 /// Prerequisite, naming both, with `install` as the hint.
-pub fn require(name: &str, tool: &Tool, oldest: &Version, install: &str) -> Result<(), Failure> {
+fn require(name: &str, tool: &Tool, oldest: &Version, install: &str) -> Result<(), Failure> {
     // Release candidates and builds of a new enough version are new enough.
     let plain = Version::new(tool.version.major, tool.version.minor, tool.version.patch);
     let requirement = VersionReq::parse(&format!(">={oldest}")).map_err(|error| Failure::bug(error.to_string()))?;

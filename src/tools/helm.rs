@@ -42,14 +42,9 @@ impl Helm {
     /// # Errors
     /// It is not Helm, or too old.
     pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        let command =
-            Command::new(&path).args(["version", "--template", "{{.Version}}"]).deadline(Duration::from_secs(20));
-        let with_hint = |failure: Failure| failure.hint(INSTALL);
-        let output = command.run(Kind::Prerequisite, ui).await.map_err(with_hint)?;
-        let version = find::version_in("helm", &path, &output.stdout).map_err(with_hint)?;
-        let tool = Tool { path, version };
-        find::require("helm", &tool, &OLDEST, INSTALL)?;
-        Ok(Self { tool })
+        find::tool("helm", path, &["version", "--template", "{{.Version}}"], &OLDEST, INSTALL, ui)
+            .await
+            .map(|tool| Self { tool })
     }
 
     /// Installs or upgrades a chart and returns when its objects are made: what comes of them is judged by us.

@@ -28,13 +28,7 @@ impl Kind {
     /// # Errors
     /// It is not kind, or too old.
     pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        let command = Command::new(&path).arg("version").deadline(Duration::from_secs(20));
-        let with_hint = |failure: Failure| failure.hint(INSTALL);
-        let output = command.run(FailureKind::Prerequisite, ui).await.map_err(with_hint)?;
-        let version = find::version_in("kind", &path, &output.stdout).map_err(with_hint)?;
-        let tool = Tool { path, version };
-        find::require("kind", &tool, &OLDEST, INSTALL)?;
-        Ok(Self { tool })
+        find::tool("kind", path, &["version"], &OLDEST, INSTALL, ui).await.map(|tool| Self { tool })
     }
 
     /// Makes a cluster and writes its kubeconfig to a file of ours. `on_line` sees kind's own progress lines.

@@ -91,13 +91,7 @@ impl Minikube {
     /// # Errors
     /// It is not minikube, or too old.
     pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        let command = Command::new(&path).args(["version", "--short"]).deadline(Duration::from_secs(20));
-        let with_hint = |failure: Failure| failure.hint(INSTALL);
-        let output = command.run(Kind::Prerequisite, ui).await.map_err(with_hint)?;
-        let version = find::version_in("minikube", &path, &output.stdout).map_err(with_hint)?;
-        let tool = Tool { path, version };
-        find::require("minikube", &tool, &OLDEST, INSTALL)?;
-        Ok(Self { tool })
+        find::tool("minikube", path, &["version", "--short"], &OLDEST, INSTALL, ui).await.map(|tool| Self { tool })
     }
 
     /// Asks how a profile is.

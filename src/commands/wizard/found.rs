@@ -1,17 +1,16 @@
 //! What is there before anything is asked: engine, tools, clusters, contexts, room, the port.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::cluster::forward::{port_holder, port_is_free};
 use crate::cluster::kubeconfig::{self, Context};
-use crate::error::{Failure, Kind};
+use crate::error::Failure;
 use crate::images::bundle::Bundle;
 use crate::plan::{ClusterPlan, Plan, Provider};
 use crate::steps::prerequisites::{Room, measure};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
-use crate::tools::process::Command;
+use crate::tools::minikube::{self, Minikube};
 use crate::tools::{find, helm, kind};
 use crate::ui::Ui;
 
@@ -59,7 +58,7 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
         },
         async { kind::Kind::at(tool("kind", kind::INSTALL)?, ui).await },
         async { helm::Helm::at(tool("helm", helm::INSTALL)?, ui).await },
-        minikube(surroundings, ui),
+        async { Minikube::at(tool("minikube", minikube::INSTALL)?, ui).await },
     );
     let helm = helm?;
     let contexts = kubeconfig::contexts(kubeconfig(plan, surroundings))?;
@@ -67,7 +66,7 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
     if engine.is_ok() && kind.is_ok() {
         providers.push(Provider::Kind);
     }
-    if minikube.is_some() {
+    if minikube.is_ok() {
         providers.push(Provider::Minikube);
     }
     if !contexts.is_empty() {
@@ -81,7 +80,7 @@ pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> R
         return Err(engine.err().or(kind.err()).unwrap_or_else(|| Failure::bug("no provider, and no reason")));
     }
     let mut tools = vec![kind_line, format!("helm {}", helm.tool.version)];
-    tools.extend(minikube.map(|version| format!("minikube {version}")));
+    tools.extend(minikube.map(|minikube| format!("minikube {}", minikube.tool.version)));
     let (engine, room, clusters) = match engine {
         Ok((info, clusters)) => (format!("docker {}", info.server_version), Some(measure(&info)), clusters),
         Err(failure) => (failure.message, None, Vec::new()),
@@ -107,14 +106,6 @@ pub(super) fn kubeconfig<'a>(plan: &'a Plan, surroundings: &'a Surroundings) -> 
         ClusterPlan::Existing { kubeconfig, .. } => kubeconfig,
         _ => &surroundings.kubeconfig,
     }
-}
-
-/// minikube's version, where there is a minikube.
-async fn minikube(surroundings: &Surroundings, ui: &Ui) -> Option<String> {
-    let path = find::on_path("minikube", &surroundings.search_path, &surroundings.folder, "").ok()?;
-    let command = Command::new(&path).args(["version", "--short"]).deadline(Duration::from_secs(20));
-    let output = command.run(Kind::Prerequisite, ui).await.ok()?;
-    Some(find::version_in("minikube", &path, &output.stdout).ok()?.to_string())
 }
 
 impl Found {

@@ -33,11 +33,7 @@ impl<'a> Place<'a> {
     /// The place of an environment.
     #[must_use]
     pub fn of(provider: Provider, folder: &'a Path, release: &'a str, namespace: &'a str) -> Self {
-        match provider {
-            Provider::Kind => Self::Folder(folder),
-            // minikube mounts one folder only, and that is the user's.
-            Provider::Minikube | Provider::Existing => Self::ConfigMap { release, namespace },
-        }
+        if provider.sees_smoke_folder() { Self::Folder(folder) } else { Self::ConfigMap { release, namespace } }
     }
 
     /// Removes the files of smoke runs that were killed. Those of a `ConfigMap` go when the next one is written.

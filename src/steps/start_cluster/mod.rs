@@ -30,25 +30,25 @@ pub async fn ensure(
     node_runs: oneshot::Sender<Node>,
 ) -> Result<Cluster, Failure> {
     let Context { plan, paths, ui, .. } = context;
-    let (step, found, was_cut_short) = match &ready.provider {
+    // Before a provider makes it anew, and takes the mark away.
+    let was_cut_short = paths.creating().exists();
+    let (step, found) = match &ready.provider {
         Provider::Kind { docker, kind, found } => {
             let step = ui.step("start_cluster", "Starting kind cluster");
-            let was_cut_short = paths.creating().exists();
             let tools = kind::Tools { docker, kind, image: &ready.images.node };
             kind::ensure(context, tools, found, &step, node_runs).await?;
-            (step, Some(found), was_cut_short)
+            (step, Some(found))
         }
         Provider::Minikube { docker, minikube, found } => {
             let step = ui.step("start_cluster", "Starting minikube");
-            let was_cut_short = paths.creating().exists();
             let tools = minikube::Tools { docker: docker.as_ref(), minikube, image: &ready.images.node };
             minikube::ensure(context, tools, found, &step, node_runs).await?;
-            (step, Some(found), was_cut_short)
+            (step, Some(found))
         }
         Provider::Existing(source) => {
             let step = ui.step("start_cluster", "Using existing cluster");
             source.keep(&paths.kubeconfig())?;
-            (step, None, false)
+            (step, None)
         }
     };
     step.doing("waiting for the API server");
