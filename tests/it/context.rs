@@ -144,10 +144,21 @@ impl TestContext {
         Run { journal: Vec::new(), ..self.run(arguments) }
     }
 
-    /// Brings the environment up, without a look at how.
+    /// Brings the environment up, without a look at how, until its forward has chosen a route: what `status` says of it depends on that.
     pub(crate) fn up(&self) {
         let run = self.run(&["up"]);
         assert_eq!(run.code, 0, "{run}");
+        let started = Instant::now();
+        let forward = self.environment("forward.json");
+        let has_route = || {
+            let state = std::fs::read(&forward).ok();
+            let state: Option<Value> = state.and_then(|state| serde_json::from_slice(&state).ok());
+            state.is_some_and(|state| !state["route"].is_null())
+        };
+        while !has_route() {
+            assert!(started.elapsed() < DEADLINE, "the forward chose no route");
+            std::thread::yield_now();
+        }
     }
 
     /// From now on this variable is not set.
