@@ -190,6 +190,7 @@ start_engine() {
   if has_systemd; then
     systemctl restart docker || show_log_and_fail 'The docker service did not start.'
   else
+    remove_stale_pid_files
     setsid dockerd > "$log" 2>&1 < /dev/null &
     process=$!
   fi
@@ -199,6 +200,18 @@ start_engine() {
     if [ -n "$process" ] && ! kill -0 "$process" 2> /dev/null; then show_log_and_fail 'dockerd ended.'; fi
     [ $SECONDS -lt $deadline ] || show_log_and_fail "The Docker Engine does not answer after $wait_seconds seconds."
     sleep 0.3
+  done
+}
+
+# After a crash or a reboot the number in a pid file may be that of another process by now, and the engine, which looks
+# for the number only, would not start, or would wait for a containerd that is not there.
+remove_stale_pid_files() {
+  local file name process
+  for file in /run/docker.pid /run/docker/containerd/containerd.pid; do
+    name=$([ "$file" = /run/docker.pid ] && echo dockerd || echo containerd)
+    [ -r "$file" ] || continue
+    process=$(< "$file")
+    if [ "$(cat "/proc/$process/comm" 2> /dev/null)" != "$name" ]; then rm -f "$file"; fi
   done
 }
 
