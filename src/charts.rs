@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::bundle::Bundle;
 use crate::images::digest_of;
@@ -79,7 +80,7 @@ async fn download(
     let pulled = helm.pull(chart.place(), &chart.version.to_string(), place.path(), &cache.join("helm"), ui).await;
     pulled.map_err(|failure| {
         Failure::new(Kind::Chart, format!("cannot download the chart from {}", chart.from))
-            .code("chart_unavailable")
+            .code(Code::ChartUnavailable)
             .evidence_lines(failure.evidence)
             .hint(format!("without a network: put the archive, version {}, at {}", chart.version, cached.display()))
             .hint("or use the chart that needs no download: `windtunnel up --profile lite`")
@@ -101,7 +102,7 @@ async fn download(
 
 fn other_digest(from: &str, found: &str, expected: &str) -> Failure {
     Failure::new(Kind::Chart, format!("the chart from {from} has the wrong digest"))
-        .code("chart_digest")
+        .code(Code::ChartDigest)
         .evidence(format!("found     sha256 {found}"))
         .evidence(format!("expected  sha256 {expected}"))
         .hint("it is another version, or not what its maker published; where that is meant: `chart.sha256` in the profile")
@@ -156,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let chart = chart("oci://a.org/airflow", Some(ABC));
         let failure = provided(folder.path(), &chart, &helm(folder.path(), "abd")).await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Chart, Some("chart_digest")));
+        assert_eq!((failure.kind, failure.code), (Kind::Chart, Some(Code::ChartDigest)));
         assert_eq!(std::fs::read_dir(folder.path().join("charts")).unwrap().count(), 0);
     }
 

@@ -144,6 +144,11 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<ProfilesCommand>,
     },
+    /// Print what a code such as WT301 means, why it happens, and what to do; without one, list them all.
+    Explain {
+        /// The code's number or its name.
+        code: Option<String>,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codes::Code;
+
 /// What went wrong, as far as a script needs to know. Each kind is one documented exit code.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,9 +67,9 @@ pub struct Failure {
     pub kind: Kind,
     /// What happened to which object: one lower-case fragment without a full stop.
     pub message: String,
-    /// A stable name for the cause, where there is one: a verdict's code such as `image_not_found`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    /// The cause, where it is one that has a name.
+    #[serde(flatten)]
+    pub code: Option<Code>,
     /// Lines that prove it, outermost first: quoted messages, log lines, a tool's last output.
     pub evidence: Vec<String>,
     /// What to do, one sentence each, commands in backticks.
@@ -119,7 +121,7 @@ impl Failure {
 
     /// Names the cause for scripts.
     #[must_use]
-    pub fn code(mut self, code: &'static str) -> Self {
+    pub fn code(mut self, code: Code) -> Self {
         self.code = Some(code);
         self
     }

@@ -75,6 +75,7 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
             Ok(())
         }
         Command::Profiles { command } => commands::profiles::profiles(command.as_ref(), ui),
+        Command::Explain { code } => commands::explain::explain(code.as_deref(), ui),
         Command::Completions { shell } => {
             ui.data(&completions(*shell));
             Ok(())

@@ -4,6 +4,7 @@ use hyper::header::{CONTENT_TYPE, SERVER};
 use hyper::http::response::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 
 /// A whole answer, of whatever status.
@@ -62,7 +63,7 @@ impl Answer {
         match self.status {
             200..300 => Ok(()),
             401 | 403 => Err(Failure::new(Kind::Unhealthy, "the credentials do not fit this Airflow")
-                .code("credentials_refused")
+                .code(Code::CredentialsRefused)
                 .evidence(said)
                 .hint("users live in the database: if it was kept from another environment, its password was kept with it")
                 .hint("to see why: `windtunnel logs api-server`")),

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use super::Answer;
+use crate::codes::Code;
 use crate::error::{Failure, Kind, chain};
 use crate::profile::Generation;
 
@@ -28,7 +29,7 @@ const LARGEST_BODY: usize = 32 * 1024 * 1024;
 /// How often a `GET` is sent that is not answered in time.
 const ATTEMPTS: u32 = 3;
 /// The code of a failure to answer in time.
-const SLOW: &str = "no_answer_in_time";
+const SLOW: Code = Code::NoAnswerInTime;
 
 /// One web server on 127.0.0.1.
 ///
@@ -224,7 +225,7 @@ impl Client {
                 Kind::Foreign,
                 format!("{} is answered by something that does not speak HTTP", self.address()),
             )
-            .code("not_airflow")
+            .code(Code::NotAirflow)
             .evidence_lines(chain(error));
         }
         no_answer(asked).evidence_lines(chain(error))
@@ -232,7 +233,7 @@ impl Client {
 }
 
 fn no_answer(asked: &str) -> Failure {
-    Failure::new(Kind::Unhealthy, format!("{asked}: no answer")).code("no_answer")
+    Failure::new(Kind::Unhealthy, format!("{asked}: no answer")).code(Code::NoAnswer)
 }
 
 fn encode(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
@@ -294,7 +295,7 @@ mod tests {
     async fn refused_credentials_say_what_may_have_happened_without_the_password() {
         let (port, _) = serve([Script::json(401, r#"{"detail":"Invalid credentials"}"#)]).await;
         let failure = Client::new(port).sign_in("admin", &"s3cret".into()).await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some("credentials_refused")));
+        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::CredentialsRefused)));
         assert!(failure.message.contains("credentials do not fit this Airflow"), "{}", failure.message);
         assert!(failure.evidence[0].ends_with("/auth/token: 401: Invalid credentials"), "{:?}", failure.evidence);
         assert!(!format!("{failure:?}").contains("s3cret"));
@@ -313,7 +314,7 @@ mod tests {
     async fn a_closed_port_is_no_answer() {
         // Port 1 is tcpmux, which nothing has answered for decades.
         let failure = Client::new(1).get("/").await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some("no_answer")));
+        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::NoAnswer)));
         assert!(failure.evidence[0].contains("refused"), "{:?}", failure.evidence);
     }
 
@@ -321,6 +322,6 @@ mod tests {
     async fn something_that_is_not_http_is_foreign() {
         let (port, _) = serve([Script::raw("SSH-2.0-OpenSSH_9.2\r\n")]).await;
         let failure = Client::new(port).get("/").await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Foreign, Some("not_airflow")));
+        assert_eq!((failure.kind, failure.code), (Kind::Foreign, Some(Code::NotAirflow)));
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Client};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::profile::Generation;
 
@@ -160,7 +161,7 @@ fn stranger(client: &Client, answer: &Answer) -> Failure {
         value.as_ref().map_or_else(String::new, |value| format!("{name}: {value}"))
     };
     Failure::new(Kind::Foreign, format!("{} is answered by something that is not Airflow", client.address()))
-        .code("not_airflow")
+        .code(Code::NotAirflow)
         .evidence(format!("status {}", answer.status))
         .evidence(header("Server", &answer.server))
         .evidence(header("Content-Type", &answer.content_type))
@@ -209,7 +210,7 @@ mod tests {
         for status in [200, 404] {
             let (port, _) = serve([Script::of(status, headers, page)]).await;
             let failure = look(&Client::new(port)).await.unwrap_err();
-            assert_eq!((failure.kind, failure.code), (Kind::Foreign, Some("not_airflow")));
+            assert_eq!((failure.kind, failure.code), (Kind::Foreign, Some(Code::NotAirflow)));
             assert_eq!(failure.message, format!("127.0.0.1:{port} is answered by something that is not Airflow"));
             assert_eq!(
                 failure.evidence,

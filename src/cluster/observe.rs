@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::Cluster;
 use super::verdict::Observed;
+use crate::codes::Code;
 use crate::error::{Failure, Kind, chain};
 
 /// From the failure of a watch to its next beginning. Steady, because the cluster is local and a verdict must not be late;
@@ -29,7 +30,7 @@ const QUIET: Duration = Duration::from_secs(3);
 /// The one kind that no namespace has.
 const NODES: &str = "nodes";
 /// The code of a failure that is a matter of rights.
-const FORBIDDEN: &str = "api_forbidden";
+const FORBIDDEN: Code = Code::ApiForbidden;
 /// How many kinds are watched.
 const KINDS: usize = 7;
 
@@ -127,7 +128,7 @@ impl Watch {
         (self.listed.len() < KINDS && self.began.elapsed() >= self.patience).then(|| {
             let seconds = self.patience.as_secs();
             Failure::new(Kind::Cluster, format!("the API server has not answered for {seconds} s"))
-                .code("api_unreachable")
+                .code(Code::ApiUnreachable)
         })
     }
 
@@ -179,16 +180,16 @@ where
     reader
 }
 
-fn code(error: &watcher::Error) -> &'static str {
+fn code(error: &watcher::Error) -> Code {
     let source = match error {
         watcher::Error::InitialListFailed(source)
         | watcher::Error::WatchStartFailed(source)
         | watcher::Error::WatchFailed(source) => source,
-        watcher::Error::NoResourceVersion | watcher::Error::WatchError(_) => return "api_unreachable",
+        watcher::Error::NoResourceVersion | watcher::Error::WatchError(_) => return Code::ApiUnreachable,
     };
     match source {
         kube::Error::Api(status) if status.code == 401 || status.code == 403 => FORBIDDEN,
-        _ => "api_unreachable",
+        _ => Code::ApiUnreachable,
     }
 }
 

@@ -13,6 +13,7 @@ use super::observe::Watch;
 use super::verdict::{Judgement, LOG_LINES, Observed, PodState, Verdict, View, is_ready, judge, last_seen};
 use super::workload::Expected;
 use super::{Cluster, logs};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Step;
 
@@ -110,7 +111,7 @@ async fn late(
 ) -> Failure {
     let seconds = deadline.as_secs();
     let failure =
-        Failure::new(Kind::Timeout, format!("the pods are not ready after {seconds} s")).code("not_ready_in_time");
+        Failure::new(Kind::Timeout, format!("the pods are not ready after {seconds} s")).code(Code::NotReadyInTime);
     let failure = failure.evidence(trouble.unwrap_or_default());
     let Some(observed) = last else { return failure.evidence("the API server has not told about the pods") };
     let view = View { expected, observed: &observed, now: Timestamp::now() };

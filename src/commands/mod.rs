@@ -5,6 +5,7 @@ pub mod config;
 mod contexts;
 pub mod credentials;
 pub mod down;
+pub mod explain;
 pub mod forward;
 pub mod init;
 pub mod kubeconfig;

@@ -115,7 +115,7 @@ fn meet(environment: &Environment, fault: &Fault) {
     let failure = up.last_event();
     assert_eq!(failure["event"], "failure", "{up}");
     assert_eq!(failure["kind"], "verdict", "{up}");
-    assert!(fault.codes.contains(&failure["code"].as_str().unwrap_or_default()), "{failure:#}");
+    assert!(fault.codes.contains(&failure["cause"].as_str().unwrap_or_default()), "{failure:#}");
     let text = failure.to_string();
     assert!(fault.names.iter().all(|name| text.contains(name)), "{:?} are to be named\n{failure:#}", fault.names);
     assert!(failure["hints"].as_array().is_some_and(|hints| !hints.is_empty()), "there is no hint\n{failure:#}");
@@ -124,7 +124,7 @@ fn meet(environment: &Environment, fault: &Fault) {
     // Where the verdict needed no event, there may be none yet.
     let visible = visible_since(environment, fault, begin).unwrap_or(up.ended);
     let seconds = up.ended.duration_since(visible).unwrap_or_default().as_secs_f64();
-    say(&format!("  {} after {:.1} s, {seconds:.1} s after its event", failure["code"], up.took.as_secs_f64()));
+    say(&format!("  {} after {:.1} s, {seconds:.1} s after its event", failure["cause"], up.took.as_secs_f64()));
     assert!(seconds <= fault.patience.as_secs_f64(), "{seconds:.1} s after its event\n{up}");
     stays_bad(environment, &up);
 }

@@ -56,7 +56,7 @@ const ACTS: [&str; 12] = [
 ];
 
 /// The rooms from the top to the ground, invariant 3: each may name its own layer and those below.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["commands"],
     &["cli"],
     &["steps"],
@@ -64,6 +64,7 @@ const LAYERS: [&[&str]; 7] = [
     &["plan", "profile", "state", "surroundings", "tools"],
     &["ui"],
     &["error"],
+    &["codes"],
 ];
 
 /// What reads the process environment or the user's own kubeconfig, invariant 4.

@@ -17,6 +17,7 @@ mod bad_input;
 mod bundles;
 mod cluster;
 mod down;
+mod explain;
 mod existing;
 mod foreign;
 mod inspect;

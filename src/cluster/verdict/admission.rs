@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use super::super::workload::{Workload, WorkloadKind};
 use super::view::{View, first_time, last_time, message};
 use super::{Verdict, count};
+use crate::codes::Code;
 
 /// Seconds that a refusal must last.
 const REFUSED: u64 = 3;
@@ -19,7 +20,7 @@ const STALE: u64 = 60;
 
 pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     if !view.is_there(workload) {
-        let missing = Verdict::new("workload_missing", workload.to_string(), "it is not there");
+        let missing = Verdict::new(Code::WorkloadMissing, workload.to_string(), "it is not there");
         return Some(missing.hint(format!("install the release again: {}", view.command("up"))).terminal_if(false));
     }
     if view.pods(workload).len() >= count(view, workload).wanted.max(1) {
@@ -35,7 +36,7 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
     let verdict = Verdict::new(code, workload.to_string(), what).evidence(refusal).terminal_if(seconds >= needed);
     Some(match code {
-        "quota_exceeded" => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
+        Code::QuotaExceeded => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
         _ => verdict.hint(format!("change what refuses the pod, then {}", view.command("up"))),
     })
 }
@@ -60,16 +61,16 @@ fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
     of_now.then(|| (message(event).to_owned(), view.seconds_since(first_time(event).as_ref())))
 }
 
-fn classify(refusal: &str) -> (&'static str, &'static str) {
+fn classify(refusal: &str) -> (Code, &'static str) {
     if refusal.contains("exceeded quota") || refusal.contains("failed quota") {
-        ("quota_exceeded", "the namespace's quota does not allow its pod")
+        (Code::QuotaExceeded, "the namespace's quota does not allow its pod")
     } else if refusal.contains("admission webhook") || refusal.contains("failed calling webhook") {
-        ("webhook_denied", "an admission webhook refuses its pod")
+        (Code::WebhookDenied, "an admission webhook refuses its pod")
     } else if refusal.contains("violates PodSecurity") {
-        ("pod_security_denied", "the namespace's pod security level does not allow its pod")
+        (Code::PodSecurityDenied, "the namespace's pod security level does not allow its pod")
     } else if refusal.contains("serviceaccount") && refusal.contains("not found") {
-        ("service_account_missing", "the service account of its pod is missing")
+        (Code::ServiceAccountMissing, "the service account of its pod is missing")
     } else {
-        ("pod_refused", "its pod is refused by the API server")
+        (Code::PodRefused, "its pod is refused by the API server")
     }
 }

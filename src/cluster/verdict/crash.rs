@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use super::super::workload::Workload;
 use super::view::{ContainerView, View, condition};
 use super::{LogSource, Verdict, count, start};
+use crate::codes::Code;
 
 /// The containers that migrate the metadata database: of the lite chart, of Apache's and of the community's.
 const MIGRATIONS: [&str; 3] = ["migrate", "run-airflow-migrations", "db-migrations"];
@@ -51,9 +52,9 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
 fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
     let name = container.spec.name.as_str();
     let (code, what) = if MIGRATIONS.contains(&name) {
-        ("migration_failed", "the migration of the metadata database fails again and again")
+        (Code::MigrationFailed, "the migration of the metadata database fails again and again")
     } else {
-        ("crash_loop", "it ends again and again")
+        (Code::CrashLoop, "it ends again and again")
     };
     Verdict::new(code, container.of(pod), what)
         .hint(format!("see its whole log: {}", view.command(&format!("logs {name}"))))
@@ -72,7 +73,7 @@ fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, rest
     } else {
         "give the container engine more memory, or end what else runs"
     };
-    Verdict::new("out_of_memory", container.of(pod), what)
+    Verdict::new(Code::OutOfMemory, container.of(pod), what)
         .hint(format!("{hint}, then {}", view.command("up")))
         .terminal_if(limit.is_some() || restarts >= 1)
 }

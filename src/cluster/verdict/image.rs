@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::Verdict;
 use super::view::{ContainerView, View, first_time, last_time, message, times};
+use crate::codes::Code;
 
 /// Attempts and seconds until the network is given up.
 const NETWORK_ATTEMPTS: i32 = 2;
@@ -17,16 +18,16 @@ const ATTEMPTS: i32 = 3;
 
 /// Parts of containerd's and the kubelet's messages, lower case, and the code they stand for; the first that fits counts.
 /// The network comes before the registry's answers: `lookup …: no such host` is also a "not found".
-const CAUSES: [(&str, &[&str]); 7] = [
-    ("image_rate_limited", &["toomanyrequests", "429 too many requests", "pull rate limit"]),
+const CAUSES: [(Code, &[&str]); 7] = [
+    (Code::ImageRateLimited, &["toomanyrequests", "429 too many requests", "pull rate limit"]),
     (
-        "image_wrong_platform",
+        Code::ImageWrongPlatform,
         &["no match for platform in manifest", "no matching manifest for", "does not match the specified platform"],
     ),
-    ("image_untrusted_registry", &["x509:", "server gave http response to https client"]),
-    ("node_disk_full", &["no space left on device"]),
+    (Code::ImageUntrustedRegistry, &["x509:", "server gave http response to https client"]),
+    (Code::NodeDiskFull, &["no space left on device"]),
     (
-        "image_no_network",
+        Code::ImageNoNetwork,
         &[
             "no such host",
             "i/o timeout",
@@ -48,7 +49,7 @@ const CAUSES: [(&str, &[&str]); 7] = [
         ],
     ),
     (
-        "image_unauthorized",
+        Code::ImageUnauthorized,
         &[
             "pull access denied",
             "insufficient_scope",
@@ -58,7 +59,7 @@ const CAUSES: [(&str, &[&str]); 7] = [
             "denied:",
         ],
     ),
-    ("image_not_found", &["not found", "manifest unknown", "name unknown", "404"]),
+    (Code::ImageNotFound, &["not found", "manifest unknown", "name unknown", "404"]),
 ];
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
@@ -72,8 +73,8 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
         attempts.last.clone()
     };
     let code = match reason {
-        "ErrImageNeverPull" => "image_never_pull",
-        "InvalidImageName" => "image_invalid_name",
+        "ErrImageNeverPull" => Code::ImageNeverPull,
+        "InvalidImageName" => Code::ImageInvalidName,
         "ErrImagePull"
         | "ImagePullBackOff"
         | "RegistryUnavailable"
@@ -82,8 +83,8 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
         _ => return None,
     };
     let terminal = match code {
-        "image_no_network" => attempts.count >= NETWORK_ATTEMPTS && attempts.seconds >= NETWORK_LASTING,
-        "image_pull_failed" => attempts.count >= ATTEMPTS,
+        Code::ImageNoNetwork => attempts.count >= NETWORK_ATTEMPTS && attempts.seconds >= NETWORK_LASTING,
+        Code::ImagePullFailed => attempts.count >= ATTEMPTS,
         _ => true,
     };
     let verdict = Verdict::new(code, container.of(pod), format!("image `{image}` {}", what(code)));
@@ -118,142 +119,144 @@ impl Attempts {
     }
 }
 
-fn classify(text: &str, image: &str) -> &'static str {
+fn classify(text: &str, image: &str) -> Code {
     // A name may contain anything, also `denied:1`.
     let text = if image.is_empty() { text.to_lowercase() } else { text.replace(image, "").to_lowercase() };
     let known = CAUSES.iter().find(|(_, parts)| parts.iter().any(|part| text.contains(part)));
-    known.map_or("image_pull_failed", |(code, _)| code)
+    known.map_or(Code::ImagePullFailed, |(code, _)| *code)
 }
 
-fn what(code: &str) -> &'static str {
+fn what(code: Code) -> &'static str {
     match code {
-        "image_invalid_name" => "is not a valid name",
-        "image_never_pull" => "is not in the node, and must not be pulled",
-        "image_no_network" => "cannot be pulled: the node does not reach the registry",
-        "image_not_found" => "does not exist in its registry",
-        "image_rate_limited" => "cannot be pulled now: the registry's rate limit is reached",
-        "image_unauthorized" => "does not exist, or needs a login",
-        "image_untrusted_registry" => "cannot be pulled: the node does not trust the registry",
-        "image_wrong_platform" => "does not exist for this machine's processor",
-        "node_disk_full" => "cannot be stored: the node's disk is full",
+        Code::ImageInvalidName => "is not a valid name",
+        Code::ImageNeverPull => "is not in the node, and must not be pulled",
+        Code::ImageNoNetwork => "cannot be pulled: the node does not reach the registry",
+        Code::ImageNotFound => "does not exist in its registry",
+        Code::ImageRateLimited => "cannot be pulled now: the registry's rate limit is reached",
+        Code::ImageUnauthorized => "does not exist, or needs a login",
+        Code::ImageUntrustedRegistry => "cannot be pulled: the node does not trust the registry",
+        Code::ImageWrongPlatform => "does not exist for this machine's processor",
+        Code::NodeDiskFull => "cannot be stored: the node's disk is full",
         _ => "cannot be pulled",
     }
 }
 
-fn hints(view: &View<'_>, code: &str) -> Vec<String> {
+fn hints(view: &View<'_>, code: Code) -> Vec<String> {
     let again = view.command("up");
     match code {
-        "image_invalid_name" | "image_not_found" | "image_wrong_platform" => {
+        Code::ImageInvalidName | Code::ImageNotFound | Code::ImageWrongPlatform => {
             vec![format!("correct the image's name or tag in the profile, then {again}")]
         }
-        "image_unauthorized" => vec![
+        Code::ImageUnauthorized => vec![
             format!("correct the image's name in the profile, then {again}"),
             format!(
                 "or log in with `docker login` and pull it on this machine with `docker pull`, then {again} loads it"
             ),
         ],
-        "image_rate_limited" => {
+        Code::ImageRateLimited => {
             vec![format!(
                 "log in with `docker login` and pull it on this machine with `docker pull`, then {again} loads it"
             )]
         }
-        "image_no_network" | "image_untrusted_registry" | "image_pull_failed" => vec![
+        Code::ImageNoNetwork | Code::ImageUntrustedRegistry | Code::ImagePullFailed => vec![
             format!("pull it on this machine with `docker pull`, then {again} loads it"),
             "or use a bundle: `windtunnel up --bundle FOLDER`".to_owned(),
         ],
-        "node_disk_full" => vec![format!("free disk space for the container engine: `docker system df`, then {again}")],
+        Code::NodeDiskFull => {
+            vec![format!("free disk space for the container engine: `docker system df`, then {again}")]
+        }
         _ => vec![format!("load the image into the node: {again}")],
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::classify;
+    use super::{Code, classify};
 
     /// Messages as containerd and the kubelet write them; the version is the one it was seen with.
-    const MESSAGES: [(&str, &str); 21] = [
+    const MESSAGES: [(Code, &str); 21] = [
         // containerd 1.6.20 under Kubernetes 1.34.4, captured
         (
-            "image_not_found",
+            Code::ImageNotFound,
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "localhost:5000/acme/none:1": failed to resolve reference "localhost:5000/acme/none:1": localhost:5000/acme/none:1: not found"#,
         ),
         (
-            "image_unauthorized",
+            Code::ImageUnauthorized,
             r#"failed to pull and unpack image "localhost:5000/acme/denied:1": failed to resolve reference "localhost:5000/acme/denied:1": pulling from host localhost:5000 failed with status code [manifests 1]: 403 Forbidden"#,
         ),
         (
-            "image_rate_limited",
+            Code::ImageRateLimited,
             r#"failed to pull and unpack image "localhost:5000/acme/limited:1": failed to resolve reference "localhost:5000/acme/limited:1": pulling from host localhost:5000 failed with status code [manifests 1]: 429 Too Many Requests"#,
         ),
         (
-            "image_wrong_platform",
+            Code::ImageWrongPlatform,
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "localhost:5000/acme/arm:1": no match for platform in manifest: not found"#,
         ),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to pull and unpack image "registry.invalid/none:1": failed to resolve reference "registry.invalid/none:1": failed to do request: Head "https://registry.invalid/v2/none/manifests/1": dial tcp: lookup registry.invalid on 172.18.0.3:53: no such host"#,
         ),
         // containerd 1.7, 2.1
         (
-            "image_not_found",
+            Code::ImageNotFound,
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/nginx:nope": failed to resolve reference "docker.io/library/nginx:nope": docker.io/library/nginx:nope: not found"#,
         ),
         // a registry v2 behind containerd 1.6
         (
-            "image_not_found",
+            Code::ImageNotFound,
             r#"rpc error: code = Unknown desc = failed to pull and unpack image "registry:5000/a:1": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry:5000/v2/a/manifests/1: 404 Not Found - manifest unknown"#,
         ),
         // containerd 1.6, 1.7: a repository that Docker Hub does not have, or that is private
         (
-            "image_unauthorized",
+            Code::ImageUnauthorized,
             r#"rpc error: code = Unknown desc = failed to pull and unpack image "docker.io/acme/private:1": failed to resolve reference "docker.io/acme/private:1": pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed"#,
         ),
         (
-            "image_unauthorized",
+            Code::ImageUnauthorized,
             r#"failed to pull and unpack image "ghcr.io/acme/private:1": failed to resolve reference "ghcr.io/acme/private:1": failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?scope=repository%3Aacme%2Fprivate%3Apull&service=ghcr.io: 401 Unauthorized"#,
         ),
         (
-            "image_unauthorized",
+            Code::ImageUnauthorized,
             r#"failed to resolve reference "ghcr.io/acme/private:1": unexpected status from HEAD request to https://ghcr.io/v2/acme/private/manifests/1: 403 Forbidden"#,
         ),
         (
-            "image_rate_limited",
+            Code::ImageRateLimited,
             r#"failed to pull and unpack image "docker.io/library/postgres:17": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry-1.docker.io/v2/library/postgres/manifests/sha256:1234: 429 Too Many Requests - Server message: toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"#,
         ),
         (
-            "image_wrong_platform",
+            Code::ImageWrongPlatform,
             r#"rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/amd64/busybox:1": no match for platform in manifest: not found"#,
         ),
-        ("image_wrong_platform", r"no matching manifest for linux/arm64/v8 in the manifest list entries"),
+        (Code::ImageWrongPlatform, r"no matching manifest for linux/arm64/v8 in the manifest list entries"),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to resolve reference "docker.io/library/nginx:1": failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": dial tcp: lookup registry-1.docker.io on 172.18.0.1:53: no such host"#,
         ),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": dial tcp 44.205.64.79:443: i/o timeout"#,
         ),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to do request: Head "http://127.0.0.1:5000/v2/a/manifests/1": dial tcp 127.0.0.1:5000: connect: connection refused"#,
         ),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to do request: Head "https://registry-1.docker.io/v2/library/nginx/manifests/1": dial tcp: lookup registry-1.docker.io on [::1]:53: server misbehaving"#,
         ),
         (
-            "image_no_network",
+            Code::ImageNoNetwork,
             r#"failed to do request: Head "https://ghcr.io/v2/a/b/manifests/1": net/http: TLS handshake timeout"#,
         ),
         (
-            "image_untrusted_registry",
+            Code::ImageUntrustedRegistry,
             r#"failed to do request: Head "https://registry.corp/v2/a/manifests/1": tls: failed to verify certificate: x509: certificate signed by unknown authority"#,
         ),
         (
-            "node_disk_full",
+            Code::NodeDiskFull,
             r"failed to extract layer sha256:1234: write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/9/fs/usr/lib/x: no space left on device",
         ),
-        ("image_pull_failed", r"failed to extract layer sha256:1234: archive/tar: invalid tar header"),
+        (Code::ImagePullFailed, r"failed to extract layer sha256:1234: archive/tar: invalid tar header"),
     ];
 
     #[test]

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::workload::{Expected, Workload, WorkloadKind};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 pub use progress::PodState;
 pub(super) use progress::{last_seen, summary};
@@ -53,8 +54,9 @@ pub enum Judgement {
 /// A named cause.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Verdict {
-    /// Stable name for scripts, such as `image_not_found`.
-    pub code: &'static str,
+    /// The cause.
+    #[serde(flatten)]
+    pub code: Code,
     /// The object it is about, in words.
     pub object: String,
     /// What is wrong with the object: a fragment that follows the object's name.
@@ -82,7 +84,7 @@ pub struct LogSource {
 }
 
 impl Verdict {
-    fn new(code: &'static str, object: impl Into<String>, message: impl Into<String>) -> Self {
+    fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
             object: object.into(),

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 use super::Verdict;
 use super::view::{View, condition, containers, first_time, last_time, message, times};
+use crate::codes::Code;
 
 /// Seconds that something named may be missing.
 const MISSING: u64 = 5;
@@ -40,29 +41,29 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let verdict =
         Verdict::new(code, format!("pod `{}`", pod.name_any()), what).evidence(message(last)).terminal_if(terminal);
     Some(match code {
-        "sandbox_failed" => {
+        Code::SandboxFailed => {
             verdict.hint(format!("make the cluster again: {}, then {}", view.command("down"), view.command("up")))
         }
-        "host_path_missing" => verdict.hint(
+        Code::HostPathMissing => verdict.hint(
             "the folder must be there inside the node, and the container engine must share the host's folder with it",
         ),
         _ => verdict.hint(format!("make what is missing, then {}", view.command("up"))),
     })
 }
 
-fn classify(event: &Event) -> (&'static str, &'static str, u64) {
+fn classify(event: &Event) -> (Code, &'static str, u64) {
     let text = message(event);
     if event.reason.as_deref() == Some("FailedCreatePodSandBox") {
-        ("sandbox_failed", "its sandbox cannot be made", LASTING)
+        (Code::SandboxFailed, "its sandbox cannot be made", LASTING)
     } else if text.contains("kube-root-ca.crt") {
-        ("config_missing", "its ConfigMap is missing", YOUNG_NAMESPACE)
+        (Code::ConfigMissing, "its ConfigMap is missing", YOUNG_NAMESPACE)
     } else if text.contains("hostPath type check failed") {
-        ("host_path_missing", "a folder of the host is not there", MISSING)
+        (Code::HostPathMissing, "a folder of the host is not there", MISSING)
     } else if text.contains("secret") && (text.contains("not found") || text.contains("non-existent")) {
-        ("secret_missing", "its Secret is missing", MISSING)
+        (Code::SecretMissing, "its Secret is missing", MISSING)
     } else if text.contains("configmap") && (text.contains("not found") || text.contains("non-existent")) {
-        ("config_missing", "its ConfigMap is missing", MISSING)
+        (Code::ConfigMissing, "its ConfigMap is missing", MISSING)
     } else {
-        ("mount_failed", "a volume cannot be mounted", LASTING)
+        (Code::MountFailed, "a volume cannot be mounted", LASTING)
     }
 }

@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use super::super::workload::{Workload, WorkloadKind};
 use super::Verdict;
 use super::view::{View, condition, is_owned};
+use crate::codes::Code;
 
 /// Seconds that a node may take to become ready.
 const NOT_READY: u64 = 60;
@@ -18,10 +19,10 @@ const PRESSURE: u64 = 10;
 /// Seconds after which an eviction is history.
 const EVICTED: u64 = 300;
 
-const PRESSURES: [(&str, &str, &str); 3] = [
-    ("DiskPressure", "node_disk_pressure", "disk"),
-    ("MemoryPressure", "node_memory_pressure", "memory"),
-    ("PIDPressure", "node_pid_pressure", "processes"),
+const PRESSURES: [(&str, Code, &str); 3] = [
+    ("DiskPressure", Code::NodeDiskPressure, "disk"),
+    ("MemoryPressure", Code::NodeMemoryPressure, "memory"),
+    ("PIDPressure", Code::NodePidPressure, "processes"),
 ];
 
 pub(super) fn judge(view: &View<'_>) -> Vec<Verdict> {
@@ -30,7 +31,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Verdict> {
     let object = format!("node `{}`", node.name_any());
     let pressed = PRESSURES.iter().filter_map(|(name, code, resource)| {
         let found = of(node, name).filter(|condition| condition.status == "True")?;
-        let verdict = Verdict::new(code, &object, format!("it is short of {resource}, so no pod can start"))
+        let verdict = Verdict::new(*code, &object, format!("it is short of {resource}, so no pod can start"))
             .evidence(found.message.clone().unwrap_or_default())
             .terminal_if(view.seconds_since(found.last_transition_time.as_ref()) >= PRESSURE);
         Some(match *name {
@@ -41,7 +42,7 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Verdict> {
         })
     });
     let unready = of(node, "Ready").filter(|condition| condition.status != "True").map(|condition| {
-        Verdict::new("node_not_ready", &object, "it is not ready")
+        Verdict::new(Code::NodeNotReady, &object, "it is not ready")
             .evidence(condition.message.clone().unwrap_or_default())
             .hint(format!(
                 "stop and start the node's container, or {} and {}",
@@ -81,7 +82,7 @@ pub(super) fn judge_evictions(view: &View<'_>, workload: &Workload) -> Option<Ve
         PRESSURES.iter().any(|(name, ..)| of(node, name).is_some_and(|condition| condition.status == "True"))
     });
     let message = last.status.as_ref().and_then(|status| status.message.clone());
-    let verdict = Verdict::new("evicted", format!("pod `{}`", last.name_any()), "the node evicted it")
+    let verdict = Verdict::new(Code::Evicted, format!("pod `{}`", last.name_any()), "the node evicted it")
         .evidence(message.unwrap_or_default())
         .hint("free disk space or memory for the container engine")
         .terminal_if(pressed || evicted.len() >= 2);

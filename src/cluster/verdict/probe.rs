@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::Verdict;
 use super::crash::restarted;
 use super::view::{ContainerView, View, last_time, message, times};
+use crate::codes::Code;
 
 /// Kills until a probe counts as too impatient.
 const KILLS: i32 = 2;
@@ -25,7 +26,7 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
     if killed == 0 {
         return None;
     }
-    let verdict = Verdict::new("probe_failed", container.of(pod), "a probe ends it before it is up")
+    let verdict = Verdict::new(Code::ProbeFailed, container.of(pod), "a probe ends it before it is up")
         .evidence(unhealthy(view, pod, &container.spec.name, &["Startup", "Liveness"]).unwrap_or_default())
         .evidence(format!("killed {killed} times by a probe, {}", restarted(status.restart_count)))
         .hint(format!("see what it was doing: {}", view.command(&format!("logs {}", container.spec.name))))

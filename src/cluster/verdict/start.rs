@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 
 use super::Verdict;
 use super::view::{ContainerView, View, first_time, message};
+use crate::codes::Code;
 
 /// Seconds that something named may be missing.
 const MISSING: u64 = 5;
@@ -36,11 +37,11 @@ pub(super) fn ended<'a>(container: &ContainerView<'a>) -> Option<&'a ContainerSt
 
 fn configuration(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str) -> Verdict {
     let (code, what) = if text.starts_with("secret ") || text.contains("in Secret ") {
-        ("secret_missing", "a Secret that it needs is missing")
+        (Code::SecretMissing, "a Secret that it needs is missing")
     } else if text.starts_with("configmap ") || text.contains("in ConfigMap ") {
-        ("config_missing", "a ConfigMap that it needs is missing")
+        (Code::ConfigMissing, "a ConfigMap that it needs is missing")
     } else {
-        ("container_config", "its configuration cannot be used")
+        (Code::ContainerConfig, "its configuration cannot be used")
     };
     let failed = view.events(&pod.metadata).filter(|event| !text.is_empty() && message(event).contains(text));
     let seconds = failed.map(|event| view.seconds_since(first_time(event).as_ref())).max().unwrap_or_default();
@@ -58,11 +59,11 @@ fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str
     let unfit = ["executable file not found", "no such file or directory", "permission denied", "is a directory"];
     let restarts = container.status.map_or(0, |status| status.restart_count);
     if unfit.iter().any(|part| text.contains(part)) {
-        return Verdict::new("command_not_found", container.of(pod), "the image does not have its command")
+        return Verdict::new(Code::CommandNotFound, container.of(pod), "the image does not have its command")
             .evidence(text)
             .hint(format!("correct the image or the command in the profile, then {again}"));
     }
-    Verdict::new("start_failed", container.of(pod), "it cannot be started")
+    Verdict::new(Code::StartFailed, container.of(pod), "it cannot be started")
         .evidence(text)
         .hint(format!("make the cluster again: {}, then {again}", view.command("down")))
         .terminal_if(restarts >= 1)
@@ -71,6 +72,6 @@ fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str
 /// The image is there but made for another processor.
 pub(super) fn wrong_platform(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
     let image = container.spec.image.as_deref().unwrap_or_default();
-    Verdict::new("image_wrong_platform", container.of(pod), format!("image `{image}` is for another processor"))
+    Verdict::new(Code::ImageWrongPlatform, container.of(pod), format!("image `{image}` is for another processor"))
         .hint(format!("pull it for this machine with `docker pull --platform`, then {}", view.command("up")))
 }

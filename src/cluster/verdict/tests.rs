@@ -2,6 +2,7 @@
 
 use super::samples::{BASE, observed};
 use super::*;
+use crate::codes::Code;
 
 fn judged(texts: &[&str], time: &str) -> Judgement {
     judged_with_log(texts, time, &[])
@@ -27,7 +28,7 @@ fn stopped(texts: &[&str], time: &str) -> Verdict {
 }
 
 /// The states and the code of the suspicion.
-fn progressing(texts: &[&str], time: &str) -> (Vec<String>, Option<&'static str>) {
+fn progressing(texts: &[&str], time: &str) -> (Vec<String>, Option<Code>) {
     match judged(texts, time) {
         Judgement::Progressing { states, suspicion } => {
             (states.iter().map(PodState::to_string).collect(), suspicion.map(|verdict| verdict.code))
@@ -46,31 +47,37 @@ macro_rules! case {
 #[test]
 fn every_cause_is_named_and_ends_the_wait_when_it_is_terminal() {
     let cases = [
-        ("claim_access", case!("volume_access_mode"), None, "22:01:01", "volume_access_mode"),
-        ("class", case!("storage_class_missing"), Some("22:01:04"), "22:01:05", "storage_class_missing"),
-        ("command", case!("command_not_found"), None, "22:01:04", "command_not_found"),
-        ("crash", case!("crash_loop"), None, "22:01:27", "crash_loop"),
-        ("default class", case!("no_default_storage_class"), Some("22:01:04"), "22:01:05", "no_default_storage_class"),
-        ("evicted twice", case!("evicted"), None, "22:01:30", "evicted"),
-        ("folder", case!("host_path_missing"), Some("22:01:04"), "22:01:05", "host_path_missing"),
-        ("invalid name", case!("image_invalid_name"), None, "22:01:04", "image_invalid_name"),
-        ("memory limit", case!("out_of_memory"), None, "22:01:05", "out_of_memory"),
-        ("migration", case!("migration_failed"), None, "22:01:30", "migration_failed"),
-        ("missing ca", case!("mount_young_namespace"), Some("22:01:40"), "22:02:00", "config_missing"),
-        ("mount", case!("mount_secret_missing"), Some("22:01:04"), "22:01:05", "secret_missing"),
-        ("never pull", case!("image_never_pull"), None, "22:01:04", "image_never_pull"),
-        ("network", case!("image_no_network"), Some("22:01:13"), "22:01:14", "image_no_network"),
-        ("not found", case!("image_not_found"), None, "22:01:04", "image_not_found"),
-        ("platform", case!("image_wrong_platform"), None, "22:01:04", "image_wrong_platform"),
-        ("probe", case!("probe_failed"), None, "22:03:00", "probe_failed"),
-        ("secret", case!("secret_missing"), Some("22:01:07"), "22:01:08", "secret_missing"),
-        ("cpu", case!("unschedulable_cpu"), Some("22:01:02"), "22:01:03", "unschedulable_cpu"),
-        ("memory", case!("unschedulable_memory"), Some("22:01:02"), "22:01:03", "unschedulable_memory"),
-        ("selector", case!("unschedulable_node_selector"), Some("22:01:02"), "22:01:03", "unschedulable_node_selector"),
-        ("pods", case!("unschedulable_pods"), Some("22:01:02"), "22:01:03", "unschedulable_pods"),
-        ("taint", case!("unschedulable_taint"), Some("22:01:02"), "22:01:03", "unschedulable_taint"),
-        ("volume", case!("unschedulable_volume"), Some("22:01:02"), "22:01:03", "unschedulable_volume"),
-        ("login", case!("image_unauthorized"), None, "22:01:30", "image_unauthorized"),
+        ("claim_access", case!("volume_access_mode"), None, "22:01:01", Code::VolumeAccessMode),
+        ("class", case!("storage_class_missing"), Some("22:01:04"), "22:01:05", Code::StorageClassMissing),
+        ("command", case!("command_not_found"), None, "22:01:04", Code::CommandNotFound),
+        ("crash", case!("crash_loop"), None, "22:01:27", Code::CrashLoop),
+        ("default class", case!("no_default_storage_class"), Some("22:01:04"), "22:01:05", Code::NoDefaultStorageClass),
+        ("evicted twice", case!("evicted"), None, "22:01:30", Code::Evicted),
+        ("folder", case!("host_path_missing"), Some("22:01:04"), "22:01:05", Code::HostPathMissing),
+        ("invalid name", case!("image_invalid_name"), None, "22:01:04", Code::ImageInvalidName),
+        ("memory limit", case!("out_of_memory"), None, "22:01:05", Code::OutOfMemory),
+        ("migration", case!("migration_failed"), None, "22:01:30", Code::MigrationFailed),
+        ("missing ca", case!("mount_young_namespace"), Some("22:01:40"), "22:02:00", Code::ConfigMissing),
+        ("mount", case!("mount_secret_missing"), Some("22:01:04"), "22:01:05", Code::SecretMissing),
+        ("never pull", case!("image_never_pull"), None, "22:01:04", Code::ImageNeverPull),
+        ("network", case!("image_no_network"), Some("22:01:13"), "22:01:14", Code::ImageNoNetwork),
+        ("not found", case!("image_not_found"), None, "22:01:04", Code::ImageNotFound),
+        ("platform", case!("image_wrong_platform"), None, "22:01:04", Code::ImageWrongPlatform),
+        ("probe", case!("probe_failed"), None, "22:03:00", Code::ProbeFailed),
+        ("secret", case!("secret_missing"), Some("22:01:07"), "22:01:08", Code::SecretMissing),
+        ("cpu", case!("unschedulable_cpu"), Some("22:01:02"), "22:01:03", Code::UnschedulableCpu),
+        ("memory", case!("unschedulable_memory"), Some("22:01:02"), "22:01:03", Code::UnschedulableMemory),
+        (
+            "selector",
+            case!("unschedulable_node_selector"),
+            Some("22:01:02"),
+            "22:01:03",
+            Code::UnschedulableNodeSelector,
+        ),
+        ("pods", case!("unschedulable_pods"), Some("22:01:02"), "22:01:03", Code::UnschedulablePods),
+        ("taint", case!("unschedulable_taint"), Some("22:01:02"), "22:01:03", Code::UnschedulableTaint),
+        ("volume", case!("unschedulable_volume"), Some("22:01:02"), "22:01:03", Code::UnschedulableVolume),
+        ("login", case!("image_unauthorized"), None, "22:01:30", Code::ImageUnauthorized),
     ];
     for (name, texts, before, terminal, code) in cases {
         if let Some(before) = before {
@@ -84,9 +91,9 @@ fn every_cause_is_named_and_ends_the_wait_when_it_is_terminal() {
 
 #[test]
 fn what_heals_by_itself_does_not_end_the_wait() {
-    assert_eq!(progressing(&case!("crash_first"), "22:01:13").1, Some("crash_loop"));
+    assert_eq!(progressing(&case!("crash_first"), "22:01:13").1, Some(Code::CrashLoop));
     assert_eq!(progressing(&case!("volume_first_consumer"), "22:09:00").1, None);
-    assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some("unschedulable_taint"));
+    assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some(Code::UnschedulableTaint));
 }
 
 #[test]
@@ -96,10 +103,10 @@ fn a_node_that_is_not_ready_is_the_cause_after_a_minute() {
         r#"{type: Ready, status: "False", reason: KubeletNotReady"#,
     );
     let texts = [unready.as_str(), include_str!("testdata/unschedulable_cpu.yaml")];
-    assert_eq!(progressing(&texts, "22:00:54").1, Some("node_not_ready"));
-    assert_eq!(stopped(&texts, "22:00:55").code, "node_not_ready");
+    assert_eq!(progressing(&texts, "22:00:54").1, Some(Code::NodeNotReady));
+    assert_eq!(stopped(&texts, "22:00:55").code, Code::NodeNotReady);
     let full = BASE.replace(r#"{type: DiskPressure, status: "False""#, r#"{type: DiskPressure, status: "True""#);
-    assert_eq!(stopped(&[&full, include_str!("testdata/pulling.yaml")], "22:01:03").code, "node_disk_pressure");
+    assert_eq!(stopped(&[&full, include_str!("testdata/pulling.yaml")], "22:01:03").code, Code::NodeDiskPressure);
 }
 
 #[test]
@@ -107,7 +114,7 @@ fn a_pod_that_is_going_away_may_make_room() {
     let leaving =
         "apiVersion: v1\nkind: Pod\nmetadata: {name: old, uid: old, deletionTimestamp: \"2026-11-22T22:01:00Z\"}\n";
     let texts = [BASE, include_str!("testdata/unschedulable_cpu.yaml"), leaving];
-    assert_eq!(progressing(&texts, "22:05:00").1, Some("unschedulable_cpu"));
+    assert_eq!(progressing(&texts, "22:05:00").1, Some(Code::UnschedulableCpu));
 }
 
 #[test]
@@ -116,12 +123,12 @@ fn a_crash_is_forgiven_while_what_it_may_need_is_not_ready() {
         "type: Ready, status: \"True\", lastTransitionTime: \"2026-11-22T22:00:30Z\"",
         "type: Ready, status: \"False\"",
     );
-    assert_eq!(progressing(&[&down, include_str!("testdata/crash_loop.yaml")], "22:01:27").1, Some("crash_loop"));
+    assert_eq!(progressing(&[&down, include_str!("testdata/crash_loop.yaml")], "22:01:27").1, Some(Code::CrashLoop));
     // The last run began 3 s after the database was ready.
     let just = BASE.replace("22:00:30Z", "22:01:21Z");
     assert_eq!(
         progressing(&[&just, include_str!("testdata/migration_failed.yaml")], "22:01:30").1,
-        Some("migration_failed")
+        Some(Code::MigrationFailed)
     );
 }
 
@@ -137,7 +144,7 @@ fn the_log_is_evidence_and_may_name_the_cause_better() {
     let Judgement::Stopped(verdict) = judged_with_log(&case!("crash_loop"), "22:01:27", &[line]) else {
         panic!("not stopped");
     };
-    assert_eq!(verdict.code, "image_wrong_platform");
+    assert_eq!(verdict.code, Code::ImageWrongPlatform);
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn a_refused_pod_is_told_by_its_replica_set() {
     );
     assert_eq!(
         progressing(&[&refused], "22:01:02"),
-        (vec!["airflow: waiting for its pod".to_owned()], Some("quota_exceeded"))
+        (vec!["airflow: waiting for its pod".to_owned()], Some(Code::QuotaExceeded))
     );
     assert_eq!(stopped(&[&refused], "22:01:03").object, "deployment `airflow`");
 }
@@ -165,7 +172,7 @@ fn a_broken_pod_of_an_earlier_revision_is_said_to_be_one() {
     let verdict = stopped(&[&broken], "22:01:00");
     assert_eq!(
         (verdict.code, verdict.object.as_str()),
-        ("image_never_pull", "container `database` of pod `database-0`")
+        (Code::ImageNeverPull, "container `database` of pod `database-0`")
     );
     assert!(verdict.evidence.iter().any(|line| line.contains("earlier revision")));
 }
@@ -220,22 +227,22 @@ fn commands_in_hints_name_the_environment() {
 fn objects_captured_from_a_cluster_are_judged_alike() {
     let web = Workload::deployment("web");
     let cases = [
-        (include_str!("testdata/captured_claim.yaml"), "22:45:46", "volume_access_mode", web.clone()),
-        (include_str!("testdata/captured_cpu.yaml"), "22:30:33", "unschedulable_cpu", web.clone()),
+        (include_str!("testdata/captured_claim.yaml"), "22:45:46", Code::VolumeAccessMode, web.clone()),
+        (include_str!("testdata/captured_cpu.yaml"), "22:30:33", Code::UnschedulableCpu, web.clone()),
         // The kubelet shows how the third run ended, and `CrashLoopBackOff` only 15 s later.
-        (include_str!("testdata/captured_crash.yaml"), "22:38:15", "crash_loop", web.clone()),
-        (include_str!("testdata/captured_folder.yaml"), "22:37:00", "host_path_missing", web.clone()),
-        (include_str!("testdata/captured_image.yaml"), "22:43:34", "image_not_found", web.clone()),
-        (include_str!("testdata/captured_memory.yaml"), "22:36:13", "out_of_memory", web.clone()),
-        (include_str!("testdata/captured_probe.yaml"), "22:46:00", "probe_failed", web),
-        (include_str!("testdata/captured_quota.yaml"), "22:45:20", "quota_exceeded", Workload::stateful_set("db")),
+        (include_str!("testdata/captured_crash.yaml"), "22:38:15", Code::CrashLoop, web.clone()),
+        (include_str!("testdata/captured_folder.yaml"), "22:37:00", Code::HostPathMissing, web.clone()),
+        (include_str!("testdata/captured_image.yaml"), "22:43:34", Code::ImageNotFound, web.clone()),
+        (include_str!("testdata/captured_memory.yaml"), "22:36:13", Code::OutOfMemory, web.clone()),
+        (include_str!("testdata/captured_probe.yaml"), "22:46:00", Code::ProbeFailed, web),
+        (include_str!("testdata/captured_quota.yaml"), "22:45:20", Code::QuotaExceeded, Workload::stateful_set("db")),
     ];
     for (text, time, code, workload) in cases {
         let workloads = [workload];
         let expected = Expected { environment: "airflow-cluster", namespace: "captured", workloads: &workloads };
         match judge(expected, &observed(&[text]), format!("2026-11-22T{time}Z").parse().unwrap()) {
             Judgement::Stopped(verdict) => assert_eq!(verdict.code, code, "{verdict:?}"),
-            other => panic!("{code}: {other:?}"),
+            other => panic!("{code:?}: {other:?}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 
 use super::Verdict;
 use super::view::{View, first_time, last_time, message, times};
+use crate::codes::Code;
 
 /// Seconds that a storage class may take to appear.
 const CLASS_MISSING: u64 = 5;
@@ -33,7 +34,7 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
     let object = format!("volume claim `{}`", claim.name_any());
     let start_over = format!("remove the environment with its volumes: {}", view.command("down"));
     if phase(claim) == "Lost" {
-        return Some(Verdict::new("volume_lost", object, "its volume is gone").hint(start_over));
+        return Some(Verdict::new(Code::VolumeLost, object, "its volume is gone").hint(start_over));
     }
     let failures = view.events(&claim.metadata).filter(|event| {
         matches!(event.reason.as_deref(), Some("FailedBinding" | "ProvisioningFailed" | "VolumeMismatch"))
@@ -46,7 +47,7 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
         .evidence(class.map(|class| format!("storage class: {class}")).unwrap_or_default())
         .terminal_if(terminal);
     Some(match code {
-        "storage_class_missing" | "no_default_storage_class" => {
+        Code::StorageClassMissing | Code::NoDefaultStorageClass => {
             // A claim keeps the class that it was made with.
             verdict
                 .hint("name a storage class that the cluster has, or use a cluster with a default one")
@@ -56,18 +57,18 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
     })
 }
 
-fn classify(view: &View<'_>, event: &Event) -> (&'static str, &'static str, bool) {
+fn classify(view: &View<'_>, event: &Event) -> (Code, &'static str, bool) {
     let text = message(event);
     let seconds = view.seconds_since(first_time(event).as_ref());
     let lasts = seconds >= CLASS_MISSING;
     if text.contains("storageclass") && text.contains("not found") {
-        ("storage_class_missing", "its storage class does not exist", lasts)
+        (Code::StorageClassMissing, "its storage class does not exist", lasts)
     } else if text.contains("no storage class is set") {
-        ("no_default_storage_class", "no volume fits, and the cluster has no default storage class", lasts)
+        (Code::NoDefaultStorageClass, "no volume fits, and the cluster has no default storage class", lasts)
     } else if text.contains("ReadWrite") || text.contains("ReadOnlyMany") || text.contains("access mode") {
-        ("volume_access_mode", "its access mode is not supported by the storage class", true)
+        (Code::VolumeAccessMode, "its access mode is not supported by the storage class", true)
     } else {
-        ("volume_provisioning", "its volume cannot be made", times(event) >= ATTEMPTS || seconds >= LASTING)
+        (Code::VolumeProvisioning, "its volume cannot be made", times(event) >= ATTEMPTS || seconds >= LASTING)
     }
 }
 

@@ -13,6 +13,7 @@ use tower_test::mock;
 
 use super::*;
 use crate::cluster::workload::Workload;
+use crate::codes::Code;
 use crate::ui::{Format, Manner, Ui};
 
 type Answers = mock::Handle<Request<Body>, Response<BoxBody<Bytes, Infallible>>>;
@@ -95,7 +96,7 @@ async fn a_terminal_cause_ends_the_wait_with_its_log() {
     let cluster = cluster(move |plural| Ok(items(&[BASE, crash], plural)));
     let began = Instant::now();
     let failure = wait(&cluster, Duration::from_mins(1)).await.unwrap_err();
-    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some("crash_loop")));
+    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::CrashLoop)));
     assert_eq!(failure.message, "container `scheduler` of pod `airflow-7c9d4b5f6-x2x7q`: it ends again and again");
     assert_eq!(failure.evidence, ["exit code 1 (Error), restarted 2 times", "KeyError: 'AIRFLOW_HOME'"]);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -105,7 +106,7 @@ async fn a_terminal_cause_ends_the_wait_with_its_log() {
 async fn the_deadline_carries_what_was_seen_last() {
     let cluster = cluster(|plural| Ok(items(&[BASE, include_str!("../verdict/testdata/pulling.yaml")], plural)));
     let failure = wait(&cluster, Duration::from_secs(2)).await.unwrap_err();
-    assert_eq!((failure.kind, failure.code), (Kind::Timeout, Some("not_ready_in_time")));
+    assert_eq!((failure.kind, failure.code), (Kind::Timeout, Some(Code::NotReadyInTime)));
     assert_eq!(failure.evidence[0], "deployment `airflow`: 0 of 1 pods ready");
     assert!(failure.evidence[1].starts_with("  scheduler: pulling image "), "{:?}", failure.evidence);
     assert_eq!(failure.hints[1], "go on waiting: `windtunnel up --timeout 4`");
@@ -121,7 +122,7 @@ async fn an_api_server_that_refuses_for_good_ends_the_wait_with_its_words() {
             break failure;
         }
     };
-    assert_eq!((failure.kind, failure.code), (Kind::Cluster, Some("api_forbidden")));
+    assert_eq!((failure.kind, failure.code), (Kind::Cluster, Some(Code::ApiForbidden)));
     assert!(failure.evidence.iter().any(|line| line.contains("not yet")), "{:?}", failure.evidence);
 }
 

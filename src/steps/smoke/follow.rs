@@ -7,6 +7,7 @@ use super::moments::{Moments, Part};
 use super::{Inputs, PAUSE, RUN};
 use crate::airflow::{Client, dags, health, read_try};
 use crate::cluster::worker::{Phase, Worker, Workers, worker_output};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Step;
 
@@ -51,7 +52,7 @@ impl Run<'_> {
             }
             if moments.ran_elsewhere() && watch_error.is_none() {
                 return Err(Failure::new(Kind::Unhealthy, "the task ran, but no worker pod was seen in this cluster")
-                    .code("no_worker_pod")
+                    .code(Code::NoWorkerPod)
                     .hint("is its executor another than KubernetesExecutor? `windtunnel logs scheduler`"));
             }
             if since.elapsed() > part.patience() && moments.next() == Some(part) {
@@ -71,7 +72,7 @@ impl Run<'_> {
         let state = match &worker.phase {
             Phase::Pending { reason: Some(reason), is_final: true } => {
                 return Err(Failure::new(Kind::Verdict, format!("worker pod `{pod}` cannot start"))
-                    .code("worker_pod_pending")
+                    .code(Code::WorkerPodPending)
                     .evidence(reason)
                     .hint("to see what the executor made of it: `windtunnel logs scheduler`"));
             }
@@ -100,9 +101,9 @@ impl Run<'_> {
         let pod = moments.pod.as_deref();
         let (kind, code, message) = match (pod, pod_reason) {
             (Some(pod), Some(reason)) => {
-                (Kind::Verdict, "worker_pod_failed", format!("worker pod `{pod}` failed: {reason}"))
+                (Kind::Verdict, Code::WorkerPodFailed, format!("worker pod `{pod}` failed: {reason}"))
             }
-            _ => (Kind::Unhealthy, "task_failed", format!("the task `{TASK}` ended as {}", moments.state())),
+            _ => (Kind::Unhealthy, Code::TaskFailed, format!("the task `{TASK}` ended as {}", moments.state())),
         };
         let log = self.log_tail().await;
         // The first line names the log's file. Without more, the task never began, and only the pod can tell why.
@@ -137,7 +138,7 @@ impl Run<'_> {
         };
         let log = if part == Part::Success { self.log_tail().await } else { Vec::new() };
         Failure::new(Kind::Timeout, message)
-            .code("smoke_late")
+            .code(Code::SmokeLate)
             .evidence(format!("task {}", moments.state()))
             .evidence_lines(moments.pending_reason.clone())
             .evidence_lines(health_lines(self.client).await)

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::airflow::{Client, dags, health, read_try};
 use crate::cluster::Cluster;
 use crate::cluster::worker::Workers;
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::profile::{Executor, Generation};
 use crate::state::{Credentials, USER};
@@ -111,7 +112,7 @@ async fn require_scheduling(client: &Client) -> Result<(), Failure> {
     match missing.into_iter().find(|part| ["scheduler", "dag processor"].contains(part)) {
         None => Ok(()),
         Some(part) => Err(Failure::new(Kind::Unhealthy, format!("the {part} is not healthy: no DAG would run"))
-            .code("airflow_unhealthy")
+            .code(Code::AirflowUnhealthy)
             .evidence_lines(health_lines(client).await)
             .hint(format!("to see why: `windtunnel logs {}`", part.replace(' ', "-")))),
     }
@@ -123,7 +124,7 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str) -> Result<(), Fail
         let errors = dags::import_errors(client, BUNDLE).await?;
         if let Some(error) = errors.into_iter().find(|error| error.filename.ends_with(file)) {
             return Err(Failure::new(Kind::Verdict, "Airflow cannot import the smoke DAG")
-                .code("dag_import_error")
+                .code(Code::DagImportError)
                 .evidence_lines(error.stack_trace.lines())
                 .hint("to see what the DAG processor says: `windtunnel logs dag-processor`"));
         }
@@ -132,7 +133,7 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str) -> Result<(), Fail
                 Kind::Timeout,
                 format!("Airflow did not see the new DAG file `{file}` within {} s", DAG_PATIENCE.as_secs()),
             )
-            .code("smoke_late")
+            .code(Code::SmokeLate)
             .evidence_lines(health_lines(client).await)
             .hint("to see what the DAG processor does: `windtunnel logs dag-processor`"));
         }
@@ -150,7 +151,7 @@ async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
         }
         if Instant::now() >= deadline {
             return Err(Failure::new(Kind::Unhealthy, "the task ran, but what it printed is not in its log")
-                .code("task_log_lost")
+                .code(Code::TaskLogLost)
                 .evidence(format!("looked for `{marker}` for {} s", LOG_PATIENCE.as_secs()))
                 .evidence_lines(tail(&log))
                 .hint("worker pods and the API server must share the volume for logs: `windtunnel logs api-server`"));
@@ -174,7 +175,7 @@ mod tests {
         let client = Client::new(port);
         let failure =
             await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py").await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some("dag_import_error")));
+        assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::DagImportError)));
         assert_eq!(failure.evidence, ["Traceback:", "  ModuleNotFoundError: x"]);
     }
 
