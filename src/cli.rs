@@ -122,6 +122,8 @@ pub enum Command {
     Down(DownArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
     Smoke,
+    /// Say why a DAG or a task is not done: what Airflow and Kubernetes know of it together.
+    Why(WhyArgs),
     /// Open the web interface in the browser.
     Open,
     /// Print the web address, user and password.
@@ -133,6 +135,8 @@ pub enum Command {
     /// The connection from 127.0.0.1 to the web interface.
     #[command(subcommand)]
     Forward(ForwardCommand),
+    /// Write one archive for a bug report: settings, versions, states, events and logs, without secrets.
+    Report(ReportArgs),
     /// Write a windtunnel.yaml with every setting and what it is for into this folder.
     Init,
     /// The settings of the environment, and where each comes from.
@@ -305,6 +309,26 @@ pub struct DownArgs {
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Options of `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Where to write it [default: windtunnel-report-NAME-TIME.tar.gz in this folder].
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Options of `why`.
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// The DAG.
+    pub dag: String,
+    /// One of its tasks [default: the one that the run waits for or failed at].
+    pub task: Option<String>,
+    /// The run [default: the newest one].
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
 }
 
 /// Options of `logs`.

@@ -60,7 +60,11 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
         Command::Up(arguments) => commands::up::up(arguments, &name()?, ui, surroundings).await,
         Command::Status => commands::status::status(&name()?, ui, surroundings).await,
         Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
+        Command::Report(arguments) => {
+            Box::pin(commands::report::report(arguments, origins, &name()?, ui, surroundings)).await
+        }
         Command::Smoke => commands::smoke::smoke(&name()?, ui, surroundings).await,
+        Command::Why(arguments) => commands::why::why(arguments, &name()?, ui, surroundings).await,
         Command::Open => commands::open::open(&name()?, ui, surroundings).await,
         Command::Credentials => commands::credentials::credentials(&name()?, ui, surroundings),
         Command::Kubeconfig => commands::kubeconfig::kubeconfig(&name()?, ui, surroundings),
