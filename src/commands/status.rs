@@ -86,7 +86,7 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
 /// Whether a cluster that windtunnel did not make answers: all that is known of how it is.
 async fn answers(record: &Record, paths: &EnvironmentPaths) -> bool {
     match Cluster::open(&paths.kubeconfig(), &record.context).await {
-        Ok(cluster) => cluster.await_version(Duration::ZERO).await.is_ok(),
+        Ok(cluster) => cluster.version().await.is_ok(),
         Err(_) => false,
     }
 }

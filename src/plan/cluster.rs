@@ -184,15 +184,14 @@ pub(super) fn resolve(
                 }
                 _ => (None, None),
             };
-            let context = wishes.context.clone().or(former_context).ok_or_else(|| {
-                Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
-                    .hint("name it: `--context NAME`; the names: `kubectl config get-contexts`")
-            })?;
             let named = wishes.kubeconfig.as_ref().map(|path| vec![super::inside(folder, path)]);
-            ClusterPlan::Existing {
-                kubeconfig: named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned()),
-                context,
-            }
+            let files = named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned());
+            let context = wishes.context.clone().or(former_context).ok_or_else(|| {
+                let names = super::kubectl(&files, kubeconfig, "config get-contexts");
+                Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
+                    .hint(format!("name it: `--context NAME`; the names: `{names}`"))
+            })?;
+            ClusterPlan::Existing { kubeconfig: files, context }
         }
     };
     match former {
