@@ -1,6 +1,8 @@
 //! Minikube profiles. With the docker driver, which is the default, a profile's node is a container of the same name.
 //!
-//! minikube mounts one folder of this machine and no more, so that is the DAG folder; its mount marks the node as windtunnel's.
+//! minikube mounts one folder of this machine and no more, so that is the DAG folder; its mount marks profile and node as windtunnel's.
+
+mod owner;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -17,35 +19,43 @@ use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
 use crate::tools::minikube::{self, Minikube, Profile, State};
 use crate::ui::Ui;
+use owner::Owner;
+pub use owner::file;
 
 /// The driver whose nodes are containers of the Docker Engine.
 pub const DOCKER: &str = "docker";
 /// The label that minikube puts on the containers of a profile.
 const PROFILE_LABEL: &str = "name.minikube.sigs.k8s.io";
 
-/// Looks what there is, after `minikube status` told `state`.
+/// Looks what there is, after `minikube status` told `state`; `home` is minikube's own folder.
 ///
 /// # Errors
-/// Foreign, where a profile or container of that name was not made by this environment; it is left as it is.
+/// Foreign, where a profile or container of that name was not made by this environment; it is left as it is. minikube's file of the
+/// profile cannot be read.
 pub async fn find(
     docker: Option<&Docker>,
     profile: &str,
     state: State,
+    home: &Path,
     paths: &EnvironmentPaths,
     ui: &Ui,
 ) -> Result<Found, Failure> {
-    let is_known = paths.record().exists() || paths.creating().exists();
+    let record = Record::load(paths)?;
+    let owner = owner::of(home, profile, record.as_ref())?;
+    if let Owner::Another(evidence) = &owner {
+        return Err(foreign(profile, evidence));
+    }
     let container = match docker {
         Some(docker) => docker.container(profile, ui).await?,
         None => None,
     };
     if let Some(container) = container {
-        return judge(profile, state, &container, is_known);
+        return judge(profile, state, &container, record.is_some());
     }
     if state == State::Absent {
         return Ok(Found::Absent);
     }
-    if !is_known {
+    if owner == Owner::Nobody {
         return Err(foreign(profile, "not a container of this Docker Engine"));
     }
     // A profile whose container is gone is made again by `minikube start`; in a virtual machine there never was one.
@@ -64,7 +74,7 @@ pub async fn look(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<(Minikube, Found), Failure> {
-    let Surroundings { search_path, folder, .. } = surroundings;
+    let Surroundings { search_path, folder, minikube: home, .. } = surroundings;
     let docker = if driver == DOCKER { Some(Docker::find(search_path, folder)?) } else { None };
     if let Some(docker) = &docker {
         docker.info(ui).await?;
@@ -73,7 +83,7 @@ pub async fn look(
     let tool = Minikube::at(path, ui).await?;
     let kubeconfig = paths.kubeconfig();
     let state = tool.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
-    let found = find(docker.as_ref(), &record.name, state, paths, ui).await?;
+    let found = find(docker.as_ref(), &record.name, state, home, paths, ui).await?;
     Ok((tool, found))
 }
 

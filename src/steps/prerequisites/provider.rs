@@ -128,7 +128,7 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, bundle: Option<&Bu
     };
     let (engine, state) = tokio::join!(engine, state);
     let (engine, (tool, state)) = (engine?, state?);
-    let found = minikube::find(docker.as_ref(), &plan.name, state, paths, ui).await?;
+    let found = minikube::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await?;
     let version = short(&tool.tool.version.to_string());
     let words = match &engine {
         Some(engine) => format!("docker {}, minikube {version}", short(&engine.server_version)),
