@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::profile::{Executor, Profile};
 use crate::state::Record;
-pub use cluster::{ClusterPlan, Provider, check_memory};
+pub use cluster::{ClusterPlan, ContainerRuntime, Provider, check_memory};
 pub(crate) use file::line_of;
 pub use file::{FILE, ProjectFile, render};
 pub use kubectl::kubectl;

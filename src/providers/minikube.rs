@@ -13,7 +13,7 @@ use super::{DAGS, Found, Node};
 use crate::error::{Failure, Kind};
 use crate::images::Image;
 use crate::images::bundle::tool_of;
-use crate::plan::{ClusterPlan, Plan};
+use crate::plan::{ClusterPlan, ContainerRuntime, Plan};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
@@ -118,6 +118,8 @@ fn foreign(profile: &str, evidence: &str) -> Failure {
 pub struct Making<'a> {
     /// `docker`, or whatever minikube takes.
     pub driver: &'a str,
+    /// What runs the node's containers.
+    pub runtime: ContainerRuntime,
     /// How many processors; `None` for all that the driver has.
     pub cpus: Option<NonZeroU32>,
     /// How much memory, as `6g`; `None` for all that the driver has.
@@ -134,8 +136,9 @@ impl<'a> Making<'a> {
     /// What the profile of a plan is made with; `None` where the plan is not for minikube.
     #[must_use]
     pub fn of(plan: &'a Plan, image: &'a Image, user: u32) -> Option<Self> {
-        let ClusterPlan::Minikube { driver, cpus, memory } = &plan.cluster else { return None };
-        Some(Self { driver, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
+        let ClusterPlan::Minikube { driver, container_runtime, cpus, memory } = &plan.cluster else { return None };
+        let runtime = *container_runtime;
+        Some(Self { driver, runtime, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
     }
 }
 
@@ -144,7 +147,7 @@ impl<'a> Making<'a> {
 /// # Errors
 /// Usage, where minikube cannot mount the DAG folder or the bundle's node is not for the driver.
 pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
-    let Making { driver, cpus, memory, dags, image, user } = making;
+    let Making { driver, runtime, cpus, memory, dags, image, user } = making;
     let folder = dags.display().to_string();
     if folder.contains(':') {
         return Err(Failure::usage(format!("minikube cannot mount the DAG folder {folder}: its path has a colon"))
@@ -152,7 +155,7 @@ pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
     }
     let mut options = vec![
         format!("--driver={driver}"),
-        "--container-runtime=containerd".to_owned(),
+        format!("--container-runtime={}", runtime.name()),
         // Healthy is what windtunnel itself finds to be so.
         "--wait=none".to_owned(),
         "--embed-certs".to_owned(),
@@ -245,7 +248,15 @@ mod tests {
     }
 
     fn unlimited(image: &Image) -> Making<'_> {
-        Making { driver: DOCKER, cpus: None, memory: None, dags: Path::new("/dags"), image, user: 0 }
+        Making {
+            driver: DOCKER,
+            runtime: ContainerRuntime::Containerd,
+            cpus: None,
+            memory: None,
+            dags: Path::new("/dags"),
+            image,
+            user: 0,
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ const UP: [&str; 3] = ["up", "--provider", "minikube"];
 
 impl TestContext {
     /// A machine that has minikube and not kind.
-    fn with_minikube() -> Self {
+    pub(crate) fn with_minikube() -> Self {
         let context = Self::new();
         context.without("kind");
         context.with("minikube");
