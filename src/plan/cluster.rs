@@ -229,9 +229,9 @@ pub(super) fn resolve(
             let named = wishes.kubeconfig.as_ref().map(|path| vec![super::inside(folder, path)]);
             let files = named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned());
             let context = wishes.context.clone().or(former_context).ok_or_else(|| {
-                let names = super::kubectl(&files, kubeconfig, "config get-contexts");
+                let list = super::kubectl(&files, kubeconfig, "config get-contexts");
                 Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
-                    .hint(format!("name it: `--context NAME`; the names: `{names}`"))
+                    .hint(format!("name it: `--context NAME`; the names: `{list}`"))
             })?;
             ClusterPlan::Existing { kubeconfig: files, context }
         }
