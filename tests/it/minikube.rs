@@ -95,8 +95,7 @@ impl TestContext {
     }
 
     fn up_on_minikube(&self) {
-        let run = self.run(&UP);
-        assert_eq!(run.code, 0, "{run}");
+        self.up_with(&UP);
     }
 }
 
@@ -305,6 +304,16 @@ fn the_mark_of_a_making_that_was_cut_short_takes_no_profile_of_somebody_elses() 
     std::fs::remove_file(context.profile_config()).unwrap();
     let run = context.run(&["down", "--yes"]);
     assert_eq!((run.code, acts(&run)), (0, Vec::new()), "{run}");
+}
+
+#[test]
+fn what_a_making_that_was_cut_short_left_is_removed_first() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.write_file("state/environments/airflow-cluster/creating", "");
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["delete", "start"]), "{run}");
 }
 
 #[test]
