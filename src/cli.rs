@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::plan::{Provider, Wishes};
+use crate::plan::{ContainerRuntime, Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
 pub use forward::{ForwardCommand, ForwardRoute};
@@ -189,6 +189,9 @@ pub struct Settings {
     /// The driver of a new minikube profile [default: docker].
     #[arg(long, value_name = "DRIVER", env = "WINDTUNNEL_DRIVER")]
     pub driver: Option<String>,
+    /// What runs the containers of a new minikube profile [default: containerd].
+    #[arg(long, value_name = "RUNTIME", env = "WINDTUNNEL_CONTAINER_RUNTIME", value_enum)]
+    pub container_runtime: Option<RuntimeChoice>,
     /// The kubeconfig context of a cluster that exists; none is ever guessed.
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_CONTEXT")]
     pub context: Option<String>,
@@ -241,6 +244,7 @@ impl Settings {
             name: Some(name.to_owned()),
             provider: self.provider.map(Provider::from),
             driver: self.driver.clone(),
+            container_runtime: self.container_runtime.map(ContainerRuntime::from),
             cpus: self.cpus,
             memory: self.memory.clone(),
             context: self.context.clone(),
@@ -299,6 +303,24 @@ impl From<ExecutorChoice> for Executor {
             ExecutorChoice::Kubernetes => Self::Kubernetes,
             ExecutorChoice::Local => Self::Local,
             ExecutorChoice::Celery => Self::Celery,
+        }
+    }
+}
+
+/// `--container-runtime`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum RuntimeChoice {
+    /// As in kind's nodes.
+    Containerd,
+    /// A Docker Engine of the node's own.
+    Docker,
+}
+
+impl From<RuntimeChoice> for ContainerRuntime {
+    fn from(choice: RuntimeChoice) -> Self {
+        match choice {
+            RuntimeChoice::Containerd => Self::Containerd,
+            RuntimeChoice::Docker => Self::Docker,
         }
     }
 }

@@ -125,9 +125,16 @@ fn look_around() -> Result<Surroundings, Failure> {
         Some(files) => std::env::split_paths(&files).collect(),
         None => vec![folders.home_dir().join(".kube/config")],
     };
+    // As minikube itself does it (kubernetes/minikube, `pkg/minikube/localpath`).
+    let minikube = match named("MINIKUBE_HOME") {
+        Some(home) if home.ends_with(".minikube") => home,
+        Some(home) => home.join(".minikube"),
+        None => folders.home_dir().join(".minikube"),
+    };
     let folder = std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?;
     Ok(Surroundings {
         kubeconfig: kubeconfig.into_iter().map(|file| folder.join(file)).collect(),
+        minikube: folder.join(minikube),
         folder,
         search_path: std::env::var_os("PATH").unwrap_or_default(),
         program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,

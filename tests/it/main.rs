@@ -8,6 +8,7 @@
 mod airflow_server;
 mod api_server;
 mod bundle;
+mod container_runtime;
 mod context;
 mod invariants;
 mod objects;

@@ -1,7 +1,6 @@
 //! The provider of the cluster: its tools, and what there is already.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::super::{Context, create_namespace};
 use crate::cluster::workload::WorkloadKind;
@@ -17,8 +16,6 @@ use crate::tools::docker::{Docker, Info};
 use crate::tools::minikube::{self as minikube_tool, Minikube, Profile};
 use crate::tools::{find, kind as kind_tool};
 
-/// How long the API server of a cluster that exists may take to answer.
-const API_SERVER: Duration = Duration::from_secs(10);
 /// How many missing rights are named.
 const NAMED: usize = 8;
 
@@ -131,7 +128,7 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, bundle: Option<&Bu
     };
     let (engine, state) = tokio::join!(engine, state);
     let (engine, (tool, state)) = (engine?, state?);
-    let found = minikube::find(docker.as_ref(), &plan.name, state, paths, ui).await?;
+    let found = minikube::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await?;
     let version = short(&tool.tool.version.to_string());
     let words = match &engine {
         Some(engine) => format!("docker {}, minikube {version}", short(&engine.server_version)),
@@ -142,10 +139,10 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, bundle: Option<&Bu
 }
 
 async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &str) -> Result<Looked, Failure> {
-    let plan = context.plan;
+    let (plan, usual) = (context.plan, &context.surroundings.kubeconfig);
     let source = Source::read(kubeconfig, name, plan.allow_remote)?;
     let cluster = source.cluster().await?;
-    let version = cluster.await_version(API_SERVER).await.map_err(|failure| source.unreachable(failure))?;
+    let version = cluster.version().await.map_err(|failure| source.unreachable(usual, failure))?;
     let makes_namespace = !cluster.has_namespace(&plan.namespace).await?;
     let has_jobs = stacks::workloads(plan.into()).iter().any(|workload| workload.kind == WorkloadKind::Job);
     let missing = cluster.missing_rights(&plan.namespace, makes_namespace, has_jobs).await?;
@@ -158,9 +155,10 @@ async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &s
         )
         .evidence_lines(missing.into_iter().take(NAMED));
         let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
+        let rights = source.kubectl(usual, &format!("auth can-i --list --namespace {}", plan.namespace));
         let failure = failure
             .hint("ask the cluster's administrator for the role `admin` in that namespace")
-            .hint(format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace));
+            .hint(format!("to see them: `{rights}`"));
         return Err(if lacks_namespace {
             failure.hint("it is not there yet, and this user may not make it: name one of yours, `--namespace NAME`")
         } else {
