@@ -3,6 +3,7 @@
 mod access;
 mod api_server;
 mod client;
+mod evidence;
 pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
@@ -14,6 +15,7 @@ mod restart;
 mod secret;
 mod smoke_files;
 pub mod survey;
+pub mod termination;
 pub mod verdict;
 pub mod wait;
 pub mod worker;

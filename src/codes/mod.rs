@@ -72,6 +72,7 @@ codes! {
     QuotaExceeded = "WT416", "quota_exceeded";
     ServiceAccountMissing = "WT417", "service_account_missing";
     WebhookDenied = "WT418", "webhook_denied";
+    LimitRange = "WT419", "limit_range";
     UnschedulableCpu = "WT501", "unschedulable_cpu";
     UnschedulableMemory = "WT502", "unschedulable_memory";
     UnschedulableStorage = "WT503", "unschedulable_storage";
@@ -97,6 +98,8 @@ codes! {
     ApiUnreachable = "WT706", "api_unreachable";
     ApiForbidden = "WT707", "api_forbidden";
     NotReadyInTime = "WT708", "not_ready_in_time";
+    NodeStopped = "WT709", "node_stopped";
+    DnsFailed = "WT710", "dns_failed";
     MigrationFailed = "WT801", "migration_failed";
     AirflowUnhealthy = "WT802", "airflow_unhealthy";
     NotAirflow = "WT803", "not_airflow";
@@ -110,6 +113,23 @@ codes! {
     TaskFailed = "WT811", "task_failed";
     TaskLogLost = "WT812", "task_log_lost";
     SmokeLate = "WT813", "smoke_late";
+    DatabaseUnreachable = "WT814", "database_unreachable";
+    DatabasePasswordWrong = "WT815", "database_password_wrong";
+    DatabaseMissing = "WT816", "database_missing";
+    SchemaUnknown = "WT817", "schema_unknown";
+    MigrationMissing = "WT818", "migration_missing";
+    FernetKeyInvalid = "WT819", "fernet_key_invalid";
+    FernetKeyChanged = "WT820", "fernet_key_changed";
+    ExecutorWrong = "WT821", "executor_wrong";
+    SettingWrong = "WT822", "setting_wrong";
+    ModuleMissing = "WT823", "module_missing";
+    HeartbeatLate = "WT824", "heartbeat_late";
+    ReleasePending = "WT901", "release_pending";
+    NamespaceTerminating = "WT902", "namespace_terminating";
+    ObjectForeign = "WT903", "object_foreign";
+    ObjectImmutable = "WT904", "object_immutable";
+    ValuesRefused = "WT905", "values_refused";
+    ChartBroken = "WT906", "chart_broken";
 }
 
 impl Code {

@@ -13,6 +13,8 @@ use crate::codes::Code;
 
 /// Seconds that a refusal must last.
 const REFUSED: u64 = 3;
+/// What a limit range says (kube-apiserver, `plugin/pkg/admission/limitranger/admission.go`).
+const LIMIT_RANGE: [&str; 2] = [" usage per ", " limit to request ratio per "];
 /// Seconds for controllers to furnish a namespace that has just been made.
 const YOUNG_NAMESPACE: u64 = 20;
 /// Seconds after which an event about a refusal no longer tells of now; controllers retry more often than that at first.
@@ -36,6 +38,12 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
     let verdict = Verdict::new(code, workload.to_string(), what).evidence(refusal).terminal_if(seconds >= needed);
     Some(match code {
+        Code::LimitRange => verdict
+            .hint(format!(
+                "ask for what it allows, in the profile's `resources`: {}",
+                view.kubectl("describe limitrange")
+            ))
+            .hint("or use another namespace: `windtunnel up --namespace NAME`"),
         Code::QuotaExceeded => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
         _ => verdict.hint(format!("change what refuses the pod, then {}", view.command("up"))),
     })
@@ -64,6 +72,8 @@ fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
 fn classify(refusal: &str) -> (Code, &'static str) {
     if refusal.contains("exceeded quota") || refusal.contains("failed quota") {
         (Code::QuotaExceeded, "the namespace's quota does not allow its pod")
+    } else if LIMIT_RANGE.iter().any(|words| refusal.contains(words)) {
+        (Code::LimitRange, "the namespace's limit range does not allow its pod")
     } else if refusal.contains("admission webhook") || refusal.contains("failed calling webhook") {
         (Code::WebhookDenied, "an admission webhook refuses its pod")
     } else if refusal.contains("violates PodSecurity") {

@@ -25,6 +25,7 @@ fn add(observed: &mut Observed, value: Value) {
         "Deployment" => put(&mut observed.deployments, value),
         "Event" => put(&mut observed.events, value),
         "List" => value["items"].as_sequence().unwrap().iter().for_each(|item| add(observed, item.clone())),
+        "Job" => put(&mut observed.jobs, value),
         "Node" => put(&mut observed.nodes, value),
         "PersistentVolumeClaim" => put(&mut observed.claims, value),
         "Pod" => put(&mut observed.pods, value),
