@@ -4,7 +4,7 @@ use crate::codes::Code;
 use crate::error::Failure;
 
 /// Parts of what Helm and the API server say, lower case, and what they stand for; the first that fits counts.
-const WORDS: [(&str, Code); 15] = [
+const WORDS: [(&str, Code); 16] = [
     ("another operation (install/upgrade/rollback) is in progress", Code::ReleasePending),
     ("because it is being terminated", Code::NamespaceTerminating),
     ("exceeded quota", Code::QuotaExceeded),
@@ -14,6 +14,7 @@ const WORDS: [(&str, Code); 15] = [
     ("cannot be imported into the current release", Code::ObjectForeign),
     ("field is immutable", Code::ObjectImmutable),
     ("updates to statefulset spec for fields other than", Code::ObjectImmutable),
+    ("field can not be less than", Code::ObjectImmutable),
     ("forbidden: only dynamically provisioned pvc can be resized", Code::ObjectImmutable),
     ("don't meet the specifications of the schema", Code::ValuesRefused),
     ("failed parsing --set data", Code::ValuesRefused),

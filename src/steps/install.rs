@@ -123,7 +123,7 @@ async fn ensure_part(
 /// The revision of a Helm that windtunnel did not run: it may be at work on it still.
 fn somebody_elses(context: Context<'_>, part: &HelmRelease, pending: &Revision) -> Failure {
     let Context { plan, .. } = context;
-    let act = if pending.number == 1 { "uninstall" } else { "rollback" };
+    let act = if pending.status == "pending-install" { "uninstall" } else { "rollback" };
     let kubeconfig =
         Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] }.command("kubeconfig");
     let helm = format!("helm --kubeconfig \"$({})\" --namespace {}", kubeconfig.trim_matches('`'), plan.namespace);

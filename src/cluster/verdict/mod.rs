@@ -14,6 +14,8 @@ mod node;
 mod probe;
 mod progress;
 mod readiness;
+#[cfg(test)]
+mod recorded;
 mod root;
 mod said;
 #[cfg(test)]
