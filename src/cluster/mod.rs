@@ -2,6 +2,7 @@
 
 mod access;
 mod api_server;
+mod ask_again;
 mod client;
 mod evidence;
 pub mod forward;

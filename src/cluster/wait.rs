@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::Cluster;
 use super::evidence::Evidence;
 use super::observe::Watch;
-use super::verdict::{Judgement, Observed, Verdict, View, judge, last_seen};
+use super::verdict::{Judgement, Observed, Verdict, View, is_refusal, judge, last_seen};
 use super::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const TICK: Duration = Duration::from_millis(500);
 /// How long a terminal cause must stand: the watches are separate streams, and what they show may not be of one moment.
 const STANDING: Duration = Duration::from_millis(500);
+/// The same for a refusal: a controller that was asked again has its answer by then.
+const ANSWERED: Duration = Duration::from_millis(1500);
 /// How often the node is looked at while the API server is silent.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -58,6 +60,7 @@ pub async fn until_ready(
     let mut standing: Option<(Verdict, Instant)> = None;
     let mut last: Option<Observed> = None;
     let mut looked = Instant::now();
+    let mut asked_again = false;
     loop {
         tokio::select! {
             () = watch.changed() => {}
@@ -91,7 +94,14 @@ pub async fn until_ready(
                     .take()
                     .filter(|(before, _)| (before.code, &before.object) == (verdict.code, &verdict.object));
                 let since = before.map_or_else(Instant::now, |(_, since)| since);
-                if since.elapsed() >= STANDING {
+                let is_refusal = is_refusal(verdict.code);
+                if is_refusal && !asked_again {
+                    asked_again = true;
+                    if let Err(failure) = cluster.ask_again(expected.namespace, expected.workloads).await {
+                        step.note(&failure.message);
+                    }
+                }
+                if since.elapsed() >= if is_refusal { ANSWERED } else { STANDING } {
                     return Err(verdict.into());
                 }
                 standing = Some((verdict, since));

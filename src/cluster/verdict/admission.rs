@@ -1,6 +1,6 @@
 //! No pod appears, because the API server refuses it: quota, a limit range, a webhook, a missing service account.
 //!
-//! Terminal 3 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
+//! Terminal 2 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
 //! service account of a young namespace, which another controller makes: 20 s. A workload that is not there is never terminal: the release may
 //! be about to be installed.
 
@@ -12,7 +12,7 @@ use super::{Verdict, count};
 use crate::codes::Code;
 
 /// Seconds that a refusal must last.
-const REFUSED: u64 = 3;
+const REFUSED: u64 = 2;
 /// What a limit range says (kube-apiserver, `plugin/pkg/admission/limitranger/admission.go`).
 const LIMIT_RANGE: [&str; 2] = [" usage per ", " limit to request ratio per "];
 /// Seconds for controllers to furnish a namespace that has just been made.

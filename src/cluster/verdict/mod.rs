@@ -37,6 +37,7 @@ pub(super) use log_source::wanted as wanted_logs;
 pub use progress::PodState;
 pub(super) use progress::{last_seen, summary};
 pub(super) use readiness::count;
+pub(super) use root::is_refusal;
 pub(super) use said::lacks_names;
 pub(super) use view::{Observed, View, containers, is_ready};
 

@@ -2,6 +2,19 @@
 
 use crate::codes::Code;
 
+/// Whether the API server refuses pods: what is known of that may be old.
+pub(in crate::cluster) const fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::QuotaExceeded
+            | Code::LimitRange
+            | Code::WebhookDenied
+            | Code::PodSecurityDenied
+            | Code::ServiceAccountMissing
+            | Code::PodRefused
+    )
+}
+
 /// How far a cause is from the root of things; 0 is the root. Of equal ones the workload that others need comes first.
 pub(super) const fn distance(code: Code) -> u8 {
     match code {

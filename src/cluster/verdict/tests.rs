@@ -156,10 +156,10 @@ fn a_refused_pod_is_told_by_its_replica_set() {
          small, requested: pods=1, used: pods=1, limited: pods=1'}",
     );
     assert_eq!(
-        progressing(&[&refused], "22:01:02"),
+        progressing(&[&refused], "22:01:01"),
         (vec!["airflow: waiting for its pod".to_owned()], Some(Code::QuotaExceeded))
     );
-    assert_eq!(stopped(&[&refused], "22:01:03").object, "deployment `airflow`");
+    assert_eq!(stopped(&[&refused], "22:01:02").object, "deployment `airflow`");
 }
 
 #[test]
