@@ -8,13 +8,16 @@ use kube::ResourceExt;
 
 use super::super::workload::{Workload, WorkloadKind};
 use super::view::{View, first_time, last_time, message};
-use super::{Verdict, count};
+use super::{Verdict, count, said};
 use crate::codes::Code;
 
 /// Seconds that a refusal must last.
 const REFUSED: u64 = 2;
 /// What a limit range says (kube-apiserver, `plugin/pkg/admission/limitranger/admission.go`).
-const LIMIT_RANGE: [&str; 2] = [" usage per ", " limit to request ratio per "];
+///
+/// Its maximum is the default limit of a container that has none, and a request above that is invalid.
+const LIMIT_RANGE: [&str; 3] =
+    [" usage per ", " limit to request ratio per ", "must be less than or equal to memory limit of"];
 /// Seconds for controllers to furnish a namespace that has just been made.
 const YOUNG_NAMESPACE: u64 = 20;
 /// Seconds after which an event about a refusal no longer tells of now; controllers retry more often than that at first.
@@ -36,7 +39,8 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     };
     let (code, what) = classify(&refusal);
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
-    let verdict = Verdict::new(code, workload.to_string(), what).evidence(refusal).terminal_if(seconds >= needed);
+    let verdict =
+        Verdict::new(code, workload.to_string(), what).evidence(said::shorten(&refusal)).terminal_if(seconds >= needed);
     Some(match code {
         Code::LimitRange => verdict
             .hint(format!(

@@ -197,9 +197,9 @@ pub(super) fn quote(lines: &[String]) -> Vec<String> {
     from[from.len().saturating_sub(QUOTED)..].iter().map(|line| shorten(line.trim())).collect()
 }
 
-/// A line of at most 160 characters.
+/// A line of at most 240 characters: three of a small screen.
 pub(super) fn shorten(line: &str) -> String {
-    const WIDTH: usize = 160;
+    const WIDTH: usize = 240;
     if line.chars().count() <= WIDTH { line.to_owned() } else { line.chars().take(WIDTH - 1).chain(['…']).collect() }
 }
 

@@ -17,34 +17,47 @@ readonly node=$1 namespace=$2 environment=$3 code=$4 file=$5
 
 kubectl() { docker exec "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
 
+# What a verdict may look at, and no more: a recording is to be read.
+# shellcheck disable=SC2016 # these are variables of jq
 readonly lean='
-  del(.metadata.managedFields, .metadata.resourceVersion, .metadata.selfLink,
-      .metadata.annotations["kubectl.kubernetes.io/last-applied-configuration"], .metadata.annotations["meta.helm.sh/release-name"],
-      .metadata.annotations["meta.helm.sh/release-namespace"])
-  | if .kind == "Pod" then
-      del(.spec.tolerations, .spec.securityContext, .spec.dnsConfig, .spec.priority, .spec.serviceAccount, .status.hostIPs, .status.podIPs)
-      | del(.spec.containers[]?.volumeMounts, .spec.initContainers[]?.volumeMounts)
-      | del(.spec.containers[]?.env, .spec.initContainers[]?.env)
-      | del(.status.containerStatuses[]?.volumeMounts, .status.initContainerStatuses[]?.volumeMounts)
-    elif .kind == "Node" then
-      del(.status.images, .status.addresses, .metadata.annotations, .status.runtimeHandlers, .status.nodeInfo.machineID, .status.nodeInfo.systemUUID, .status.nodeInfo.bootID)
-    elif (.kind == "Deployment" or .kind == "StatefulSet" or .kind == "ReplicaSet" or .kind == "Job") then
-      del(.spec.template.spec, .spec.volumeClaimTemplates)
-    else . end'
+  def meta: {name, namespace, uid, generation, creationTimestamp, deletionTimestamp, labels, annotations, ownerReferences} |
+    .annotations |= (. // {} | with_entries(select(.key | test("deployment.kubernetes.io/revision$|selected-node$")))) |
+    .ownerReferences |= (. // [] | map({apiVersion, kind, name, uid, controller})) |
+    .labels |= (. // {} | with_entries(select(.key | test("hash|job-name|component"))));
+  def container: {name, image, restartPolicy, resources, startupProbe, readinessProbe: (.readinessProbe | if . then {} else null end)};
+  def lean: (.metadata |= meta) |
+    if .kind == "Pod" then .spec |= {restartPolicy, containers: (.containers | map(container)),
+        initContainers: (.initContainers // [] | map(container)), volumes: (.volumes | map({name, persistentVolumeClaim}))} |
+      .status |= {phase, reason, message, conditions, initContainerStatuses, containerStatuses} |
+      del(.status[]?[]?.volumeMounts?, .status[]?[]?.user?, .status[]?[]?.allocatedResources?, .status[]?[]?.resources?)
+    elif .kind == "Node" then {apiVersion, kind, metadata: {name: .metadata.name, uid: .metadata.uid},
+        status: {conditions: .status.conditions, nodeInfo: .status.nodeInfo}}
+    elif .kind == "Event" then del(.source, .reportingComponent, .reportingInstance, .type) | .metadata |= {name, creationTimestamp}
+    elif .kind == "PersistentVolumeClaim" then .
+    else .spec |= {replicas, selector, serviceName} | .spec.template = {} end |
+    del(.. | nulls);
+  lean'
+
+# Whom the events of the last minutes are about must be there still.
+# shellcheck disable=SC2016 # these are variables of jq
+readonly recent='
+  (now - 300) as $since | [.items[] | select(.kind != "Event") | .metadata.uid] as $there |
+  .items[] | select(.kind != "ReplicaSet" or .spec.replicas > 0) |
+  select(.kind != "Event" or ((.involvedObject.uid | IN($there[])) and ((.lastTimestamp // .eventTime // .metadata.creationTimestamp) | sub("\\.[0-9]+"; "") | fromdate) > $since))'
 
 # One object a line, which is YAML as well.
-objects() { kubectl get "$@" --output json | jq --compact-output ".items[] | $lean" | sed 's/^/---\n/'; }
+objects() { kubectl get "$@" --output json | jq --compact-output "$recent | $lean" | sed 's/^/---\n/'; }
 
 # log POD CONTAINER RESTARTS RUNNING [--previous]
 log() {
   local lines previous=false
   [ "${5:-}" != --previous ] || previous=true
-  lines=$(kubectl logs --namespace "$namespace" "$1" --container "$2" --tail 120 "${@:5}" 2> /dev/null) || return 0
+  lines=$(kubectl logs --namespace "$namespace" "$1" --container "$2" --tail 40 "${@:5}" 2> /dev/null) || return 0
   printf -- '---\n'
   jq --null-input --compact-output --arg pod "$1" --arg container "$2" --argjson restarts "$3" --argjson running "$4" \
     --argjson previous $previous --arg lines "$lines" \
     '{kind: "Log", pod: $pod, container: $container, previous: $previous, restarts: $restarts, running: $running,
-      lines: ($lines | split("\n"))}'
+      lines: ($lines | split("\n") | map(.[:300]))}'
 }
 
 logs() {
