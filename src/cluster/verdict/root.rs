@@ -48,3 +48,24 @@ pub(super) const fn distance(code: Code) -> u8 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_follow_from_comes_first() {
+        let from_the_root = [
+            Code::NodeNotReady,
+            Code::StorageClassMissing,
+            Code::UnschedulableVolume,
+            Code::DnsFailed,
+            Code::DatabaseUnreachable,
+            Code::DatabasePasswordWrong,
+            Code::MigrationFailed,
+            Code::CrashLoop,
+            Code::MigrationMissing,
+        ];
+        assert!(from_the_root.is_sorted_by_key(|code| distance(*code)));
+    }
+}
