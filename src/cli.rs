@@ -231,7 +231,7 @@ pub struct Settings {
     /// Use the namespace even if somebody else made it and it holds something.
     #[arg(long)]
     pub adopt_namespace: bool,
-    /// Wait at most this many seconds for the pods, and then for Airflow to call itself healthy.
+    /// Give up when nothing has moved for this many seconds, and when Airflow does not call itself healthy within them.
     #[arg(long, value_name = "SECONDS", env = "WINDTUNNEL_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
 }

@@ -2,7 +2,9 @@
 
 mod access;
 mod api_server;
+mod ask_again;
 mod client;
+mod evidence;
 pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
@@ -15,6 +17,7 @@ mod restart;
 mod secret;
 mod smoke_files;
 pub mod survey;
+pub mod termination;
 pub mod verdict;
 pub mod wait;
 pub mod worker;

@@ -119,7 +119,7 @@ impl Cluster {
 
     /// Everything that somebody put into a namespace: objects of every kind that can be listed, but those that Kubernetes itself puts
     /// into every namespace and those that only tell what happened. What this user may not list is left out.
-    async fn objects_in(&self, namespace: &str) -> Result<Vec<(String, ObjectMeta)>, kube::Error> {
+    pub(super) async fn objects_in(&self, namespace: &str) -> Result<Vec<(String, ObjectMeta)>, kube::Error> {
         let discovery = Discovery::new(self.client.clone()).run_aggregated().await?;
         let listable = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources).filter(
             |(_, capabilities)| capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST),
@@ -147,7 +147,7 @@ impl Cluster {
 }
 
 /// An object as `kind/name`.
-fn named(kind: &str, name: &str) -> String {
+pub(super) fn named(kind: &str, name: &str) -> String {
     format!("{}/{name}", kind.to_lowercase())
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{BoxStream, SelectAll};
 use futures_util::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolumeClaim, Pod};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::utils::Backoff;
@@ -29,10 +30,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_secs(3);
 /// The one kind that no namespace has.
 const NODES: &str = "nodes";
+/// The one kind that not every chart has.
+const JOBS: &str = "jobs";
 /// The code of a failure that is a matter of rights.
 const FORBIDDEN: Code = Code::ApiForbidden;
 /// How many kinds are watched.
-const KINDS: usize = 7;
+const KINDS: usize = 8;
 
 /// All watches of one namespace, and of the nodes.
 pub(super) struct Watch {
@@ -40,6 +43,7 @@ pub(super) struct Watch {
     claims: Store<PersistentVolumeClaim>,
     deployments: Store<Deployment>,
     events: Store<Event>,
+    jobs: Store<Job>,
     nodes: Store<Node>,
     pods: Store<Pod>,
     replica_sets: Store<ReplicaSet>,
@@ -78,6 +82,7 @@ impl Watch {
             claims: add(&mut changes, "persistentvolumeclaims", Api::namespaced(client(), namespace)),
             deployments: add(&mut changes, "deployments", Api::namespaced(client(), namespace)),
             events: add(&mut changes, "events", Api::namespaced(client(), namespace)),
+            jobs: add(&mut changes, JOBS, Api::namespaced(client(), namespace)),
             nodes: add(&mut changes, NODES, Api::all(client())),
             pods: add(&mut changes, "pods", Api::namespaced(client(), namespace)),
             replica_sets: add(&mut changes, "replicasets", Api::namespaced(client(), namespace)),
@@ -104,7 +109,9 @@ impl Watch {
         (self.listed.len() == KINDS && self.last_error().is_none()).then(|| Observed {
             claims: self.claims.state(),
             deployments: self.deployments.state(),
+            dns: None,
             events: self.events.state(),
+            jobs: self.jobs.state(),
             logs: BTreeMap::new(),
             nodes: self.nodes.state(),
             pods: self.pods.state(),
@@ -141,9 +148,9 @@ impl Watch {
 
     fn take_in(&mut self, change: Change) {
         match change {
-            // The user of one namespace may not see the nodes; the verdicts do without them.
-            Change::Failed(NODES, error) if code(&error) == FORBIDDEN => {
-                self.listed.insert(NODES);
+            // The user of one namespace may not see the nodes, nor Jobs where the chart has none; the verdicts do without them.
+            Change::Failed(kind @ (NODES | JOBS), error) if code(&error) == FORBIDDEN => {
+                self.listed.insert(kind);
             }
             Change::Failed(kind, error) => {
                 let now = Instant::now();

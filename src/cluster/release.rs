@@ -36,6 +36,12 @@ impl Revision {
     pub fn is_pending(&self) -> bool {
         self.status.starts_with("pending-")
     }
+
+    /// Whether windtunnel began it, which then was cut short: whoever has the environment's lock is the only one.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.inputs.is_some()
+    }
 }
 
 impl Cluster {

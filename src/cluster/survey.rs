@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
@@ -13,8 +12,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::Cluster;
+use super::evidence::Evidence;
 use super::verdict::{Judgement, Observed, Verdict, View, containers, count, judge, summary};
-use super::wait::with_log;
 use super::workload::{Expected, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
@@ -82,35 +81,36 @@ pub struct PodSummary {
 /// # Errors
 /// The API server does not answer within 10 s, or refuses.
 pub async fn take(cluster: &Cluster, expected: Expected<'_>) -> Result<Survey, Failure> {
-    let observed = observe(cluster, expected.namespace).await?;
+    let mut observed = observe(cluster, expected.namespace).await?;
+    Evidence::default().complete(cluster, expected, &mut observed).await;
     let now = Timestamp::now();
     let judgement = judge(expected, &observed, now);
     let view = View { expected, observed: &observed, now };
-    let mut survey = Survey {
+    Ok(Survey {
         ready: matches!(judgement, Judgement::Ready { .. }),
         nodes: nodes(&observed),
         workloads: workloads(&view),
         pods: pods(&view),
-        verdict: None,
-    };
-    if let Judgement::Stopped(verdict) | Judgement::Progressing { suspicion: Some(verdict), .. } = judgement {
-        survey.verdict = Some(with_log(cluster, expected, observed, verdict).await);
-    }
-    Ok(survey)
+        verdict: match judgement {
+            Judgement::Stopped(verdict) | Judgement::Progressing { suspicion: Some(verdict), .. } => Some(verdict),
+            Judgement::Progressing { suspicion: None, .. } | Judgement::Ready { .. } => None,
+        },
+    })
 }
 
 async fn observe(cluster: &Cluster, namespace: &str) -> Result<Observed, Failure> {
     let client = || cluster.client.clone();
-    let (claims, deployments, events, nodes, pods, replica_sets, stateful_sets) = tokio::try_join!(
+    let (claims, deployments, events, jobs, nodes, pods, replica_sets, stateful_sets) = tokio::try_join!(
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
-        list_nodes(Api::all(client())),
+        unless_forbidden(Api::namespaced(client(), namespace)),
+        unless_forbidden(Api::all(client())),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
         list(Api::namespaced(client(), namespace)),
     )?;
-    Ok(Observed { claims, deployments, events, nodes, pods, replica_sets, stateful_sets, ..Observed::default() })
+    Ok(Observed { claims, deployments, events, jobs, nodes, pods, replica_sets, stateful_sets, ..Observed::default() })
 }
 
 async fn list<K>(api: Api<K>) -> Result<Vec<Arc<K>>, Failure>
@@ -123,12 +123,15 @@ where
     Ok(answer.during(Kind::Cluster, doing())?.items.into_iter().map(Arc::new).collect())
 }
 
-/// The nodes, as far as this user may see them: who has one namespace only need not.
-async fn list_nodes(api: Api<Node>) -> Result<Vec<Arc<Node>>, Failure> {
-    let doing = "cannot list the nodes of the cluster";
-    match timeout(PATIENCE, api.list(&ListParams::default())).await.during(Kind::Cluster, doing)? {
+/// What this user may not see is left out: who has one namespace only need not see nodes, nor Jobs where the chart has none.
+async fn unless_forbidden<K>(api: Api<K>) -> Result<Vec<Arc<K>>, Failure>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let doing = || format!("cannot list the {} of the cluster", K::plural(&()));
+    match timeout(PATIENCE, api.list(&ListParams::default())).await.during(Kind::Cluster, doing())? {
         Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Vec::new()),
-        listed => Ok(listed.during(Kind::Cluster, doing)?.items.into_iter().map(Arc::new).collect()),
+        listed => Ok(listed.during(Kind::Cluster, doing())?.items.into_iter().map(Arc::new).collect()),
     }
 }
 

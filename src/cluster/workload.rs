@@ -25,6 +25,13 @@ impl Expected<'_> {
             format!("`windtunnel {words} --name {}`", self.environment)
         }
     }
+
+    /// A command of kubectl's with the environment's own kubeconfig, in backticks.
+    #[must_use]
+    pub fn kubectl(&self, namespace: &str, words: &str) -> String {
+        let kubeconfig = self.command("kubeconfig");
+        format!("`kubectl --kubeconfig \"$({})\" --namespace {namespace} {words}`", kubeconfig.trim_matches('`'))
+    }
 }
 
 /// A set of pods that must be ready.

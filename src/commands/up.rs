@@ -83,9 +83,16 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
     images?;
-    let credentials = steps::create_namespace::ensure(context, &cluster).await?;
-    steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
-    steps::wait_for_pods::ensure(context, &cluster, &release).await?;
+    let installed = async {
+        let credentials = steps::create_namespace::ensure(context, &cluster).await?;
+        steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
+        steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
+        Ok(credentials)
+    };
+    let credentials = match Box::pin(installed).await {
+        Ok(credentials) => credentials,
+        Err(failure) => return Err(steps::node::instead_of(failure, context, &ready).await),
+    };
     steps::forward::ensure(context, &record, &release).await?;
     let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
     steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;

@@ -39,7 +39,7 @@ const KEYS: [(&str, &str, &str); 18] = [
     ("bundle", "Images and tools from this bundle, and nothing from a registry.", "bundle: bundle"),
     ("values", "Values files for Helm, which win over the profile.", "values: [values.yaml]"),
     ("set", "Single values for Helm, which win over the files.", "set: [key=value]"),
-    ("timeout", "How many seconds to wait for the pods.", "timeout: 900"),
+    ("timeout", "For how many seconds nothing may move while pods are waited for.", "timeout: 900"),
 ];
 
 /// Options of `up` that are no keys.
@@ -103,7 +103,7 @@ pub struct ProjectFile {
     /// Single values for Helm, in order, as `helm --set` takes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<Vec<String>>,
-    /// How many seconds to wait for the pods.
+    /// For how many seconds nothing may move while pods are waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<NonZeroU64>,
 }

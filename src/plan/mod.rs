@@ -62,7 +62,7 @@ pub struct Plan {
     pub set: Vec<String>,
     /// Use a namespace that somebody else made and that holds something.
     pub adopt_namespace: bool,
-    /// How long to wait for the pods.
+    /// For how long nothing may move while pods are waited for.
     pub timeout: Duration,
 }
 

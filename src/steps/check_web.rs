@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::airflow::Client;
-use crate::airflow::health::{self, Health};
+use crate::airflow::health::{self, Health, Part, State};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Ui;
@@ -54,7 +54,7 @@ fn late(look: Result<Health, Failure>, patience: Duration) -> Failure {
             let missing = health.missing();
             let verb = if missing.len() == 1 { "is" } else { "are" };
             Failure::new(Kind::Unhealthy, format!("{} {verb} not healthy after {seconds} s", missing.join(", ")))
-                .code(Code::AirflowUnhealthy)
+                .code(code(&health))
                 .evidence_lines(health.complaints())
                 .hint(format!("to see why: `windtunnel logs {}`", component(missing[0])))
         }
@@ -68,6 +68,17 @@ fn late(look: Result<Health, Failure>, patience: Duration) -> Failure {
             ],
             ..failure
         },
+    }
+}
+
+/// A part that once gave its heartbeat and does so no more is late; one that never did has not come so far.
+fn code(health: &Health) -> Code {
+    let parts = health.parts();
+    let is_late = |part: &Part| part.state == State::Unhealthy && part.heartbeat.is_some();
+    match parts.iter().find(|(_, part)| part.state != State::Healthy) {
+        Some(("metadatabase", _)) => Code::DatabaseUnreachable,
+        Some((_, part)) if is_late(part) => Code::HeartbeatLate,
+        _ => Code::AirflowUnhealthy,
     }
 }
 
@@ -111,7 +122,7 @@ mod tests {
         );
         let (port, _) = serve([Script::json(200, &dead)]).await;
         let failure = check(&Client::new(port), Duration::from_millis(300), &quiet()).await.unwrap_err();
-        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::AirflowUnhealthy)));
+        assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::HeartbeatLate)));
         assert_eq!(failure.message, "dag processor is not healthy after 0 s");
         assert_eq!(failure.evidence, ["dag processor: unhealthy, last heartbeat 2026-11-22T21:57:36Z"]);
         assert_eq!(failure.hints, ["to see why: `windtunnel logs dag-processor`"]);

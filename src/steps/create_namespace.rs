@@ -1,16 +1,25 @@
 //! "Creating namespace": ours, or nobody's, or taken over with consent; with the Secret that the stack reads, and what else it mounts.
 
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
 use super::Context;
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
+use crate::cluster::termination::Held;
+use crate::cluster::workload::Expected;
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
-use crate::plan::Plan;
+use crate::plan::{Plan, Provider};
 use crate::profile::StackName;
 use crate::stacks;
 use crate::state::{self, Credentials};
 
 /// How many objects of a foreign namespace are named.
 const NAMED: usize = 10;
+/// How long a namespace may take to be gone in which nothing is held.
+const TERMINATION: Duration = Duration::from_mins(1);
 
 /// Makes the namespace and its Secret be there.
 ///
@@ -19,6 +28,12 @@ const NAMED: usize = 10;
 pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
     let Context { plan, ui, .. } = context;
     let step = ui.step("create_namespace", "Creating namespace");
+    if cluster.namespace(&plan.namespace, &plan.name).await? == Found::Terminating
+        && cluster.held_objects(&plan.namespace).await?.is_empty()
+    {
+        step.note(&format!("waiting for the namespace `{}`, which is being deleted, to be gone", plan.namespace));
+        cluster.await_no_namespace(&plan.namespace, TERMINATION).await;
+    }
     if check(plan, cluster).await? == Found::Absent {
         cluster.create_namespace(&plan.namespace, &plan.name).await?;
     }
@@ -38,10 +53,7 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
 pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failure> {
     let found = cluster.namespace(&plan.namespace, &plan.name).await?;
     match &found {
-        Found::Terminating => {
-            Err(Failure::new(Kind::Cluster, format!("the namespace `{}` is being deleted", plan.namespace))
-                .hint("run this again when it is gone, or use another one: `--namespace NAME`"))
-        }
+        Found::Terminating => Err(terminating(plan, &cluster.held_objects(&plan.namespace).await?)),
         Found::Foreign(objects) if !objects.is_empty() && !plan.adopt_namespace => {
             // Where an earlier `up` was let in, it left its Secret.
             let secret = stacks::credentials_secret(&plan.name);
@@ -52,6 +64,25 @@ pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failu
         }
         Found::Absent | Found::Foreign(_) | Found::Ours => Ok(found),
     }
+}
+
+/// A namespace that is being deleted, and what keeps it.
+fn terminating(plan: &Plan, held: &[Held]) -> Failure {
+    let namespace = &plan.namespace;
+    let failure = |message| Failure::new(Kind::Cluster, message).code(Code::NamespaceTerminating);
+    let Some(first) = held.first() else {
+        return failure(format!("the namespace `{namespace}` is being deleted"))
+            .hint("run this again when it is gone, or use another one: `windtunnel up --namespace NAME`");
+    };
+    let patch = Expected { environment: &plan.name, namespace, workloads: &[] }.kubectl(
+        namespace,
+        &format!("patch {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'", first.object),
+    );
+    failure(format!("the namespace `{namespace}` cannot be deleted: {} is held by a finalizer", first.object))
+        .evidence_lines(held.iter().take(NAMED).map(|held| format!("{}: finalizer {}", held.object, held.finalizer)))
+        .hint("bring back what takes the finalizer off; or, if it is gone for good, take it off yourself:")
+        .hint(patch)
+        .hint("or use another namespace: `windtunnel up --namespace NAME`")
 }
 
 fn in_use(namespace: &str, objects: &[String]) -> Failure {
@@ -69,9 +100,16 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
     let secret = stacks::credentials_secret(&plan.name);
     let found = cluster.credentials(&plan.namespace, &secret).await?;
     let is_there = found.is_some();
+    let kept: Option<Credentials> = state::read_json(&paths.credentials())?;
     let credentials = match found {
-        Some(credentials) => credentials,
-        None => match state::read_json(&paths.credentials())? {
+        Some(credentials) => {
+            // Elsewhere somebody else may have made the environment anew, from another machine.
+            if let Some(kept) = kept.filter(|_| plan.cluster.provider() != Provider::Existing) {
+                unchanged(plan, &kept, &credentials)?;
+            }
+            credentials
+        }
+        None => match kept {
             Some(credentials) => credentials,
             None => Credentials::random()?,
         },
@@ -86,6 +124,29 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
         cluster.put_secret(&plan.namespace, &secret, &plan.name, &entries).await?;
     }
     Ok(credentials)
+}
+
+/// What the data in the database hangs on must be what it was when the database was made.
+fn unchanged(plan: &Plan, kept: &Credentials, found: &Credentials) -> Result<(), Failure> {
+    let fields = [
+        (&kept.database_password, &found.database_password, Code::DatabasePasswordWrong, "password", "made"),
+        (&kept.fernet_key, &found.fernet_key, Code::FernetKeyChanged, "Fernet key", "written"),
+    ];
+    let secret = stacks::credentials_secret(&plan.name);
+    for (kept, found, code, what, done) in fields {
+        if kept.expose_secret() != found.expose_secret() {
+            let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] };
+            let delete = expected.kubectl(&plan.namespace, &format!("delete secret {secret}"));
+            let message =
+                format!("the {what} in the Secret `{secret}` is not the one that the database was {done} with");
+            return Err(Failure::new(Kind::Verdict, message)
+                .code(code)
+                .evidence("somebody changed the Secret since the last `windtunnel up`")
+                .hint(format!("let windtunnel write it as it was: {delete}, then {}", expected.command("up")))
+                .hint("where it is meant: remove the environment with its data first: `windtunnel down`"));
+        }
+    }
+    Ok(())
 }
 
 async fn has_all(

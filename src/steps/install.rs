@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Context;
 use super::prerequisites::Prerequisites;
+use super::{Context, helm_words};
 use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
-use crate::cluster::release::INPUTS_LABEL;
+use crate::cluster::release::{INPUTS_LABEL, Revision};
+use crate::cluster::workload::Expected;
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::{digest_of, hexadecimal};
 use crate::stacks::{Chart, HelmRelease, Release};
@@ -77,6 +79,9 @@ async fn ensure_part(
     let inputs = digest(part, chart, user_values, set)?;
     let revision = cluster.release(&plan.namespace, &part.name).await?;
     if let Some(pending) = revision.as_ref().filter(|revision| revision.is_pending()) {
+        if !pending.is_ours() {
+            return Err(somebody_elses(context, part, pending));
+        }
         step.doing(format!("revision {} was cut short: installing over it", pending.number));
         cluster.forget_revision(&plan.namespace, pending).await?;
     }
@@ -110,7 +115,23 @@ async fn ensure_part(
     let label = format!("{INPUTS_LABEL}={inputs}");
     let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
     let installed = ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await;
-    installed.map_err(|failure| failure.hint("see all that Helm says: `windtunnel up -v`"))
+    installed.map_err(|failure| {
+        helm_words::name_cause(failure, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
+    })
+}
+
+/// The revision of a Helm that windtunnel did not run: it may be at work on it still.
+fn somebody_elses(context: Context<'_>, part: &HelmRelease, pending: &Revision) -> Failure {
+    let Context { plan, .. } = context;
+    let act = if pending.status == "pending-install" { "uninstall" } else { "rollback" };
+    let kubeconfig =
+        Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] }.command("kubeconfig");
+    let helm = format!("helm --kubeconfig \"$({})\" --namespace {}", kubeconfig.trim_matches('`'), plan.namespace);
+    Failure::new(Kind::Chart, format!("the Helm release `{}` is {}", part.name, pending.status))
+        .code(Code::ReleasePending)
+        .evidence(format!("revision {} was not begun by windtunnel", pending.number))
+        .hint(format!("see whether somebody is at work on it: `{helm} history {}`", part.name))
+        .hint(format!("if nobody is: `{helm} {act} {}`, then `windtunnel up`", part.name))
 }
 
 /// The chart as files, for Helm; nothing of an earlier chart is left beside it.

@@ -3,8 +3,10 @@
 pub mod check_web;
 pub mod create_namespace;
 pub mod forward;
+mod helm_words;
 pub mod install;
 pub mod load_images;
+pub mod node;
 pub mod prerequisites;
 pub mod remove_release;
 pub mod smoke;

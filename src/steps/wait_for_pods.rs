@@ -1,6 +1,7 @@
 //! "Waiting for pods": until every pod of the release is ready, or something says that they will not be.
 
-use super::Context;
+use super::prerequisites::Prerequisites;
+use super::{Context, node};
 use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, wait};
 use crate::error::Failure;
@@ -9,12 +10,18 @@ use crate::stacks::Release;
 /// Waits.
 ///
 /// # Errors
-/// The verdict, or a timeout with what was seen last.
-pub async fn ensure(context: Context<'_>, cluster: &Cluster, release: &Release) -> Result<(), Failure> {
+/// The verdict, a timeout with what was seen last, or that the node is gone.
+pub async fn ensure(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    cluster: &Cluster,
+    release: &Release,
+) -> Result<(), Failure> {
     let Context { plan, ui, .. } = context;
     let step = ui.step("wait_for_pods", "Waiting for pods");
     let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &release.workloads };
-    let ready = wait::until_ready(cluster, expected, plan.timeout, &step).await?;
-    step.done(format!("{0}/{0} ready", ready.pods));
+    let look = async || node::look(context, ready).await;
+    let pods = wait::until_ready(cluster, expected, plan.timeout, &step, look).await?.pods;
+    step.done(format!("{pods}/{pods} ready"));
     Ok(())
 }

@@ -47,3 +47,60 @@ fn the_web_server_is_up_but_the_scheduler_is_not() {
     let run = context.run_with(&["up"], &[("WINDTUNNEL_TIMEOUT", "2")]);
     assert!(run.code == 1 && run.stderr.contains("scheduler"), "{run}");
 }
+
+/// Runs `up`, and lets the API server fail and this happen as soon as Helm has installed everything.
+fn up_until(context: &TestContext, act: impl FnOnce()) -> crate::context::Run {
+    let installed = context.path("tools/installed");
+    context.api.effect("install", move |store, arguments| {
+        objects::install(store, arguments);
+        objects::delay_start(store, &arguments[2]);
+        std::fs::write(&installed, "").unwrap();
+    });
+    std::thread::scope(|scope| {
+        let up = scope.spawn(|| context.run(&["up"]));
+        context.wait_for("tools/installed");
+        act();
+        context.api.fail_next(u32::MAX);
+        up.join().unwrap()
+    })
+}
+
+/// The one fault of `tests/e2e/faults` that cannot be caused for real: the engine is not the test's alone.
+#[test]
+fn the_engine_is_stopped_while_pods_are_waited_for() {
+    let context = TestContext::new();
+    let run = up_until(&context, || {
+        let error = "stderr Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+        context.on("docker", "container inspect", &[error, "exit 1"]);
+        context.on("docker", "info", &[error, "exit 1"]);
+    });
+    assert_eq!(run.code, 3, "{run}");
+    assert!(run.stderr.contains("Docker Engine does not answer") && run.stderr.contains("hint:"), "{run}");
+}
+
+#[test]
+fn the_node_is_stopped_while_pods_are_waited_for() {
+    let context = TestContext::new();
+    let run = up_until(&context, || context.describe_node("exited", Some(&context.environment("smoke"))));
+    assert_eq!(run.code, 4, "{run}");
+    assert!(run.stderr.contains("error[WT709]") && run.stderr.contains("`windtunnel up`"), "{run}");
+}
+
+#[test]
+fn a_release_that_somebody_elses_helm_is_at_work_on_is_named() {
+    let context = TestContext::new();
+    context.up();
+    context.api.change(|store| {
+        let is_release = |object: &serde_json::Value| object["metadata"]["labels"]["owner"] == "helm";
+        for address in store.addresses(is_release) {
+            let mut secret = store.get(&address).unwrap().clone();
+            let labels = secret["metadata"]["labels"].as_object_mut().unwrap();
+            labels.insert("status".to_owned(), "pending-upgrade".into());
+            labels.remove("windtunnel-inputs");
+            store.put(secret);
+        }
+    });
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("error[WT901]") && run.stderr.contains("rollback"), "{run}");
+}

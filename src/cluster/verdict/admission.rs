@@ -1,6 +1,6 @@
 //! No pod appears, because the API server refuses it: quota, a limit range, a webhook, a missing service account.
 //!
-//! Terminal 3 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
+//! Terminal 2 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
 //! service account of a young namespace, which another controller makes: 20 s. A workload that is not there is never terminal: the release may
 //! be about to be installed.
 
@@ -8,11 +8,16 @@ use kube::ResourceExt;
 
 use super::super::workload::{Workload, WorkloadKind};
 use super::view::{View, first_time, last_time, message};
-use super::{Verdict, count};
+use super::{Verdict, count, said};
 use crate::codes::Code;
 
 /// Seconds that a refusal must last.
-const REFUSED: u64 = 3;
+const REFUSED: u64 = 2;
+/// What a limit range says (kube-apiserver, `plugin/pkg/admission/limitranger/admission.go`).
+///
+/// Its maximum is the default limit of a container that has none, and a request above that is invalid.
+const LIMIT_RANGE: [&str; 3] =
+    [" usage per ", " limit to request ratio per ", "must be less than or equal to memory limit of"];
 /// Seconds for controllers to furnish a namespace that has just been made.
 const YOUNG_NAMESPACE: u64 = 20;
 /// Seconds after which an event about a refusal no longer tells of now; controllers retry more often than that at first.
@@ -34,8 +39,15 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     };
     let (code, what) = classify(&refusal);
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
-    let verdict = Verdict::new(code, workload.to_string(), what).evidence(refusal).terminal_if(seconds >= needed);
+    let verdict =
+        Verdict::new(code, workload.to_string(), what).evidence(said::shorten(&refusal)).terminal_if(seconds >= needed);
     Some(match code {
+        Code::LimitRange => verdict
+            .hint(format!(
+                "ask for what it allows, in the profile's `resources`: {}",
+                view.kubectl("describe limitrange")
+            ))
+            .hint("or use another namespace: `windtunnel up --namespace NAME`"),
         Code::QuotaExceeded => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
         _ => verdict.hint(format!("change what refuses the pod, then {}", view.command("up"))),
     })
@@ -64,6 +76,8 @@ fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
 fn classify(refusal: &str) -> (Code, &'static str) {
     if refusal.contains("exceeded quota") || refusal.contains("failed quota") {
         (Code::QuotaExceeded, "the namespace's quota does not allow its pod")
+    } else if LIMIT_RANGE.iter().any(|words| refusal.contains(words)) {
+        (Code::LimitRange, "the namespace's limit range does not allow its pod")
     } else if refusal.contains("admission webhook") || refusal.contains("failed calling webhook") {
         (Code::WebhookDenied, "an admission webhook refuses its pod")
     } else if refusal.contains("violates PodSecurity") {

@@ -7,16 +7,16 @@
 
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
-use kube::ResourceExt;
 
 use super::super::workload::Workload;
 use super::view::{ContainerView, View, condition};
-use super::{LogSource, Verdict, count, start};
+use super::{LogSource, Verdict, count, dns, said, start};
 use crate::codes::Code;
 
 /// The containers that migrate the metadata database: of the lite chart, of Apache's and of the community's.
-const MIGRATIONS: [&str; 3] = ["migrate", "run-airflow-migrations", "db-migrations"];
+pub(super) const MIGRATIONS: [&str; 3] = ["migrate", "run-airflow-migrations", "db-migrations"];
 /// Restarts until a crash loop counts; with them three runs have failed.
 const RESTARTS: i32 = 2;
 /// How the command `timeout` ends (GNU coreutils), by which the community's chart bounds its containers' looks at the database to 60 s. On a
@@ -38,20 +38,32 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
         return None;
     }
     let restarts = container.status.map_or(0, |status| status.restart_count);
-    let source = log_source(pod, container);
-    let lines = view.observed.logs.get(&source).cloned().unwrap_or_default();
+    let source = LogSource::ended(pod, container);
+    let lines = source.and_then(|source| view.observed.logs.get(&source)).cloned().unwrap_or_default();
+    let said = said::cause(&lines);
+    let enough = if ended.exit_code == OUT_OF_TIME { SLOW_RESTARTS } else { RESTARTS };
+    let again_and_again = restarts >= enough && fails_in_a_row(container) && is_on_its_own(view, workload, ended);
+    let how = format!("{}, {}", exit(ended), restarted(restarts));
     let mut verdict = if ended.reason.as_deref() == Some("OOMKilled") {
-        out_of_memory(view, pod, container, restarts)
+        return Some(out_of_memory(view, pod, container, restarts).evidence(how));
     } else if lines.iter().any(|line| line.to_lowercase().contains("exec format error")) {
         start::wrong_platform(view, pod, container)
+    } else if said::lacks_names(&lines)
+        && let Some(verdict) = dns::judge(view)
+    {
+        let terminal = verdict.terminal;
+        verdict.terminal_if(terminal && is_on_its_own(view, workload, ended))
+    } else if let Some(said) = &said {
+        let verdict = Verdict::new(said.code, container.of(pod), said.what).evidence(said::shorten(said.line()));
+        let verdict = said.hints(view, &container.spec.name).into_iter().fold(verdict, Verdict::hint);
+        verdict.terminal_if(said.lasting || again_and_again)
     } else {
-        let enough = if ended.exit_code == OUT_OF_TIME { SLOW_RESTARTS } else { RESTARTS };
-        let again_and_again = restarts >= enough && fails_in_a_row(container) && is_on_its_own(view, workload, ended);
         crash(view, pod, container).terminal_if(again_and_again)
     };
-    verdict = verdict.evidence(format!("{}, {}", exit(ended), restarted(restarts)));
-    verdict.evidence.extend(lines);
-    verdict.log = Some(source);
+    verdict = verdict.evidence(how);
+    if said.is_none() {
+        verdict.evidence.extend(said::quote(&lines));
+    }
     Some(verdict)
 }
 
@@ -62,9 +74,15 @@ fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
     } else {
         (Code::CrashLoop, "it ends again and again")
     };
-    Verdict::new(code, container.of(pod), what)
-        .hint(format!("see its whole log: {}", view.command(&format!("logs {name}"))))
-        .hint(format!("when the cause is gone: {}", view.command("up")))
+    hints(view, name).into_iter().fold(Verdict::new(code, container.of(pod), what), Verdict::hint)
+}
+
+/// What to do about a component that ends: `component` is what `windtunnel logs` calls it.
+pub(super) fn hints(view: &View<'_>, component: &str) -> Vec<String> {
+    vec![
+        format!("see its whole log: {}", view.command(format!("logs {component}").trim_end())),
+        format!("when the cause is gone: {}", view.command("up")),
+    ]
 }
 
 fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, restarts: i32) -> Verdict {
@@ -103,21 +121,19 @@ fn fails_in_a_row(container: &ContainerView<'_>) -> bool {
 
 /// The run began when all that this workload may need had been ready for a while.
 fn is_on_its_own(view: &View<'_>, workload: &Workload, ended: &ContainerStateTerminated) -> bool {
-    let Some(began) = &ended.started_at else { return true };
+    ended.started_at.as_ref().is_none_or(|began| needed_are_ready_since(view, workload, began.0, SETTLING))
+}
+
+/// All that this workload may need is ready, and had been for `seconds` at this time.
+pub(super) fn needed_are_ready_since(view: &View<'_>, workload: &Workload, time: Timestamp, seconds: i64) -> bool {
     let before = view.expected.workloads.iter().take_while(|other| *other != workload);
     before.into_iter().all(|other| {
         let since = view.pods(other).into_iter().filter_map(|pod| {
             condition(pod, "Ready").filter(|ready| ready.status == "True")?.last_transition_time.as_ref()
         });
         let newest = since.map(|time| time.0).max();
-        count(view, other).ready() && newest.is_none_or(|ready| began.0.duration_since(ready).as_secs() >= SETTLING)
+        count(view, other).ready() && newest.is_none_or(|ready| time.duration_since(ready).as_secs() >= seconds)
     })
-}
-
-fn log_source(pod: &Pod, container: &ContainerView<'_>) -> LogSource {
-    let state = container.status.and_then(|status| status.state.as_ref());
-    let previous = state.is_none_or(|state| state.terminated.is_none());
-    LogSource { pod: pod.name_any(), container: container.spec.name.clone(), previous }
 }
 
 fn exit(ended: &ContainerStateTerminated) -> String {

@@ -5,15 +5,23 @@
 
 mod admission;
 mod crash;
+mod dns;
 mod image;
+mod job;
+mod log_source;
 mod mount;
 mod node;
 mod probe;
 mod progress;
 mod readiness;
 #[cfg(test)]
+mod recorded;
+mod root;
+mod said;
+#[cfg(test)]
 mod samples;
 mod schedule;
+mod stall;
 mod start;
 mod view;
 mod volume;
@@ -24,13 +32,17 @@ use serde::Serialize;
 use super::workload::{Expected, Workload, WorkloadKind};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
+pub use log_source::LogSource;
+pub(super) use log_source::wanted as wanted_logs;
 pub use progress::PodState;
 pub(super) use progress::{last_seen, summary};
 pub(super) use readiness::count;
+pub(super) use root::is_refusal;
+pub(super) use said::lacks_names;
 pub(super) use view::{Observed, View, containers, is_ready};
 
-/// How many lines of a container's log a verdict quotes.
-pub const LOG_LINES: u32 = 15;
+/// How many lines of a container's log are read for a verdict; few of them are quoted.
+pub const LOG_LINES: u32 = 120;
 
 /// What is to be said about a release now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,20 +79,6 @@ pub struct Verdict {
     pub hints: Vec<String>,
     /// Whether waiting longer cannot help.
     pub terminal: bool,
-    /// The log that would prove it, and may tell more; once read it is among what is observed.
-    #[serde(skip)]
-    pub log: Option<LogSource>,
-}
-
-/// One run of one container.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct LogSource {
-    /// The pod.
-    pub pod: String,
-    /// The container.
-    pub container: String,
-    /// The run before the one that is there now.
-    pub previous: bool,
 }
 
 impl Verdict {
@@ -92,7 +90,6 @@ impl Verdict {
             evidence: Vec::new(),
             hints: Vec::new(),
             terminal: true,
-            log: None,
         }
     }
 
@@ -136,6 +133,8 @@ pub(super) fn judge(expected: Expected<'_>, observed: &Observed, now: Timestamp)
     }
     let mut causes = node::judge(&view);
     causes.extend(unready.iter().flat_map(|workload| workload_causes(&view, workload)));
+    // Stable: of two that are equally near to the root, the one of the workload that the other needs stays first.
+    causes.sort_by_key(|cause| root::distance(cause.code));
     match causes.iter().position(|cause| cause.terminal) {
         Some(first) => Judgement::Stopped(causes.swap_remove(first)),
         None => Judgement::Progressing {
@@ -147,6 +146,7 @@ pub(super) fn judge(expected: Expected<'_>, observed: &Observed, now: Timestamp)
 
 fn workload_causes(view: &View<'_>, workload: &Workload) -> Vec<Verdict> {
     let mut causes: Vec<Verdict> = admission::judge(view, workload).into_iter().collect();
+    causes.extend(job::judge(view, workload));
     causes.extend(node::judge_evictions(view, workload));
     for pod in view.pods(workload) {
         let mut found: Vec<Verdict> = volume::judge(view, pod);
@@ -156,7 +156,8 @@ fn workload_causes(view: &View<'_>, workload: &Workload) -> Vec<Verdict> {
             let cause = image::judge(view, pod, &container)
                 .or_else(|| start::judge(view, pod, &container))
                 .or_else(|| probe::judge(view, pod, &container))
-                .or_else(|| crash::judge(view, workload, pod, &container));
+                .or_else(|| crash::judge(view, workload, pod, &container))
+                .or_else(|| stall::judge(view, workload, pod, &container));
             found.extend(cause);
         }
         let stuck = workload.kind == WorkloadKind::StatefulSet && !view.is_of_current_revision(workload, pod);

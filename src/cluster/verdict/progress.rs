@@ -8,9 +8,12 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::super::workload::Workload;
-use super::crash::restarted;
+use super::crash::{self, restarted};
 use super::view::{ContainerView, View, condition, containers, is_ready, last_time, message};
-use super::{count, probe, schedule, volume};
+use super::{LogSource, count, probe, schedule, volume};
+
+/// How much of a log line is shown as a step, in characters.
+const STEP_WIDTH: usize = 50;
 
 /// What one container is doing, or what is done for its pod.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -21,14 +24,24 @@ pub struct PodState {
     pub subject: String,
     /// A few words: `pulling image`.
     pub state: String,
+    /// What the container said last, where it is at work before the others; empty otherwise.
+    pub detail: String,
     /// For how long.
     pub seconds: u64,
+    /// After how many seconds its startup probe gives it up.
+    pub of: Option<u64>,
 }
 
 impl fmt::Display for PodState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.subject, self.state)?;
-        if self.seconds > 0 { write!(formatter, " {} s", self.seconds) } else { Ok(()) }
+        if self.seconds > 0 {
+            write!(formatter, " {} s", self.seconds)?;
+        }
+        if let Some(of) = self.of.filter(|_| self.seconds > 0) {
+            write!(formatter, " of {of} s")?;
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.detail) }
     }
 }
 
@@ -46,7 +59,14 @@ pub(super) fn states(view: &View<'_>, workload: &Workload) -> Vec<PodState> {
         (true, false) if count.outdated => "replacing pods of the release before",
         (true, false) => "has just started",
     };
-    vec![PodState { pod: String::new(), subject: workload.name.clone(), state: state.to_owned(), seconds: 0 }]
+    vec![PodState {
+        pod: String::new(),
+        subject: workload.name.clone(),
+        state: state.to_owned(),
+        detail: String::new(),
+        seconds: 0,
+        of: None,
+    }]
 }
 
 /// The last thing seen of each workload that is not ready: what a deadline reports.
@@ -89,7 +109,9 @@ fn pod_states(view: &View<'_>, workload: &Workload, pod: &Pod) -> Vec<PodState> 
             pod: pod.name_any(),
             subject: subject.clone(),
             state: unscheduled(view, pod),
+            detail: String::new(),
             seconds,
+            of: None,
         }];
     }
     // Those that run before the others hide them: nothing else happens until they have ended.
@@ -138,7 +160,39 @@ fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) ->
         ((reason, _), ..) => (reason.to_owned(), None),
     };
     let seconds = view.seconds_since(since.as_ref());
-    Some(PodState { pod: pod.name_any(), subject: container.spec.name.clone(), state, seconds })
+    let is_running = running.is_some();
+    Some(PodState {
+        pod: pod.name_any(),
+        subject: container.spec.name.clone(),
+        state,
+        detail: if is_running { said_last(view, pod, container) } else { String::new() },
+        seconds,
+        of: is_running.then(|| patience(container)).flatten(),
+    })
+}
+
+/// The step that a container which the others wait for is at, in the last line of its log that was read.
+fn said_last(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> String {
+    if !container.init && !crash::MIGRATIONS.contains(&container.spec.name.as_str()) {
+        return String::new();
+    }
+    let lines = LogSource::running(pod, container).and_then(|source| view.observed.logs.get(&source));
+    let last = lines.and_then(|lines| lines.iter().rev().find(|line| !line.trim().is_empty()));
+    last.map(|line| step_of(line)).unwrap_or_default()
+}
+
+/// A line of a log without its time, its level and where in the code it was written: `Running upgrade a -> b`.
+fn step_of(line: &str) -> String {
+    let words = line.split_once("] ").map_or(line, |(_, rest)| rest);
+    let words = words.split("  [").next().unwrap_or_default().split(" [").next().unwrap_or_default();
+    words.trim_start_matches("windtunnel: ").trim().chars().take(STEP_WIDTH).collect()
+}
+
+/// How many seconds a startup probe gives a container.
+fn patience(container: &ContainerView<'_>) -> Option<u64> {
+    let probe = container.spec.startup_probe.as_ref()?;
+    let times = probe.failure_threshold.unwrap_or(3).saturating_mul(probe.period_seconds.unwrap_or(10));
+    u64::try_from(times.saturating_add(probe.initial_delay_seconds.unwrap_or(0))).ok()
 }
 
 /// Before a container runs its image is pulled; before that its pod gets volumes and network.

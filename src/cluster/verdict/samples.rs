@@ -2,11 +2,23 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
 
-use super::Observed;
+use super::{LogSource, Observed};
+
+/// The log of one run of a container.
+#[derive(Deserialize)]
+struct Run {
+    pod: String,
+    container: String,
+    previous: bool,
+    restarts: i32,
+    running: bool,
+    lines: Vec<String>,
+}
 
 /// The node, the database and the Deployment that most cases add a pod to.
 pub(super) const BASE: &str = include_str!("testdata/base.yaml");
@@ -23,8 +35,20 @@ pub(super) fn observed(texts: &[&str]) -> Observed {
 fn add(observed: &mut Observed, value: Value) {
     match value["kind"].as_str().unwrap() {
         "Deployment" => put(&mut observed.deployments, value),
+        "Dns" => {
+            let pods: Vec<Pod> = serde_yaml::from_value(value["items"].clone()).unwrap();
+            observed.dns = Some(pods.into_iter().map(Arc::new).collect());
+        }
         "Event" => put(&mut observed.events, value),
+        "Log" => {
+            let run: Run = serde_yaml::from_value(value).unwrap();
+            let Run { pod, container, previous, restarts, running, lines } = run;
+            observed.logs.insert(LogSource { pod, container, previous, restarts, running }, lines);
+        }
+        // What the objects were recorded of, for the test.
+        "Recording" => {}
         "List" => value["items"].as_sequence().unwrap().iter().for_each(|item| add(observed, item.clone())),
+        "Job" => put(&mut observed.jobs, value),
         "Node" => put(&mut observed.nodes, value),
         "PersistentVolumeClaim" => put(&mut observed.claims, value),
         "Pod" => put(&mut observed.pods, value),

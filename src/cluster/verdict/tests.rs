@@ -14,7 +14,7 @@ fn judged_with_log(texts: &[&str], time: &str, lines: &[&str]) -> Judgement {
     let mut observed = observed(texts);
     if !lines.is_empty() {
         let (pod, container) = ("airflow-7c9d4b5f6-x2x7q".to_owned(), "scheduler".to_owned());
-        let source = LogSource { pod, container, previous: true };
+        let source = LogSource { pod, container, previous: true, restarts: 2, running: false };
         observed.logs.insert(source, lines.iter().map(|line| (*line).to_owned()).collect());
     }
     judge(expected, &observed, format!("2026-11-22T{time}Z").parse().unwrap())
@@ -164,10 +164,10 @@ fn a_refused_pod_is_told_by_its_replica_set() {
          small, requested: pods=1, used: pods=1, limited: pods=1'}",
     );
     assert_eq!(
-        progressing(&[&refused], "22:01:02"),
+        progressing(&[&refused], "22:01:01"),
         (vec!["airflow: waiting for its pod".to_owned()], Some(Code::QuotaExceeded))
     );
-    assert_eq!(stopped(&[&refused], "22:01:03").object, "deployment `airflow`");
+    assert_eq!(stopped(&[&refused], "22:01:02").object, "deployment `airflow`");
 }
 
 #[test]

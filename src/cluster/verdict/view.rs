@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Event, Node, PersistentVolumeClaim, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::ResourceExt;
@@ -13,7 +14,7 @@ use super::super::workload::{Expected, Workload, WorkloadKind};
 use super::LogSource;
 
 /// The label that the Job controller gives its pods.
-const JOB: &str = "batch.kubernetes.io/job-name";
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 /// The annotation by which a Deployment and its current `ReplicaSet` know each other.
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
@@ -22,7 +23,10 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 pub(in crate::cluster) struct Observed {
     pub(in crate::cluster) claims: Vec<Arc<PersistentVolumeClaim>>,
     pub(in crate::cluster) deployments: Vec<Arc<Deployment>>,
+    /// The pods of the cluster's DNS, where they were asked for and this user may see them.
+    pub(in crate::cluster) dns: Option<Vec<Arc<Pod>>>,
     pub(in crate::cluster) events: Vec<Arc<Event>>,
+    pub(in crate::cluster) jobs: Vec<Arc<Job>>,
     pub(in crate::cluster) logs: BTreeMap<LogSource, Vec<String>>,
     pub(in crate::cluster) nodes: Vec<Arc<Node>>,
     pub(in crate::cluster) pods: Vec<Arc<Pod>>,
@@ -54,12 +58,25 @@ impl<'a> View<'a> {
         self.observed.stateful_sets.iter().find(|set| set.name_any() == name).map(Arc::as_ref)
     }
 
+    fn job(&self, name: &str) -> Option<&'a Job> {
+        self.observed.jobs.iter().find(|job| job.name_any() == name).map(Arc::as_ref)
+    }
+
+    /// The condition of this type, where it is true.
+    pub(in crate::cluster) fn job_condition(&self, name: &str, condition: &str) -> Option<&'a JobCondition> {
+        condition_of(self.job(name)?, condition)
+    }
+
     /// Whether the workload's object exists.
     pub(in crate::cluster) fn is_there(&self, workload: &Workload) -> bool {
         match workload.kind {
             WorkloadKind::Deployment => self.deployment(&workload.name).is_some(),
             WorkloadKind::StatefulSet => self.stateful_set(&workload.name).is_some(),
-            WorkloadKind::Job => !self.pods(workload).is_empty(),
+            // One that is complete may be removed at any time: it is there as long as it is at work, or has failed.
+            WorkloadKind::Job => {
+                let is_open = |job: &Job| condition_of(job, "Complete").is_none();
+                !self.pods(workload).is_empty() || self.job(&workload.name).is_some_and(is_open)
+            }
         }
     }
 
@@ -81,7 +98,7 @@ impl<'a> View<'a> {
     pub(in crate::cluster) fn pods(&self, workload: &Workload) -> Vec<&'a Pod> {
         let alive = self.observed.pods.iter().map(Arc::as_ref).filter(|pod| is_alive(pod));
         match workload.kind {
-            WorkloadKind::Job => alive.filter(|pod| pod.labels().get(JOB) == Some(&workload.name)).collect(),
+            WorkloadKind::Job => alive.filter(|pod| of_job(pod, &workload.name)).collect(),
             WorkloadKind::Deployment => {
                 let set = self.deployment(&workload.name).and_then(|deployment| self.replica_set(deployment));
                 let uid = set.and_then(|set| set.metadata.uid.as_deref());
@@ -121,6 +138,31 @@ impl<'a> View<'a> {
     pub(in crate::cluster) fn command(&self, words: &str) -> String {
         self.expected.command(words)
     }
+
+    /// A command of kubectl's for this environment's namespace, in backticks.
+    pub(in crate::cluster) fn kubectl(&self, words: &str) -> String {
+        self.kubectl_in(self.expected.namespace, words)
+    }
+
+    /// The same for another namespace.
+    pub(in crate::cluster) fn kubectl_in(&self, namespace: &str, words: &str) -> String {
+        self.expected.kubectl(namespace, words)
+    }
+
+    /// The command that deletes the Secret with the environment's keys, in backticks.
+    pub(in crate::cluster) fn delete_secret(&self) -> String {
+        self.kubectl(&format!("delete secret {}-credentials", self.expected.environment))
+    }
+}
+
+/// Whether a Job made the pod.
+pub(in crate::cluster) fn of_job(pod: &Pod, job: &str) -> bool {
+    pod.labels().get(JOB_NAME).is_some_and(|name| name == job)
+}
+
+fn condition_of<'a>(job: &'a Job, name: &str) -> Option<&'a JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == name && condition.status == "True")
 }
 
 /// All containers of a pod, those that run before the others first.

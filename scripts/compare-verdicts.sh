@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Puts the same faults before helm, kubectl, k8sgpt and windtunnel, and writes down what each says and after how long.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly root
+readonly k8sgpt_version=v0.4.0
+readonly table=$root/scripts/compare-verdicts.md
+
+usage() {
+  cat << 'EOT'
+Usage: scripts/compare-verdicts.sh NAME [NUMBER...]
+
+On the kind environment NAME, which `windtunnel up --name NAME` (profile lite) has made, causes each fault in a namespace of its
+own for `helm install --wait`, `kubectl rollout status` and `k8sgpt analyze`, and in the environment for
+`windtunnel up`. Writes the rows into scripts/compare-verdicts.md. Faults are undone; NUMBERs choose some of them.
+
+Needs docker, jq, helm and a built windtunnel: PATH, or WINDTUNNEL and HELM. k8sgpt is built from its Go module, without
+an AI backend; where that cannot be had, its column says so.
+
+  SECONDS_HELM   how long helm and kubectl may wait (default 120)
+EOT
+}
+
+if [ $# = 0 ] || [ "$1" = --help ]; then
+  usage
+  exit 2
+fi
+readonly name=$1 wait=${SECONDS_HELM:-120}
+shift
+readonly windtunnel=${WINDTUNNEL:-windtunnel} helm=${HELM:-helm} other=$name-other node=$name-control-plane
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+kubeconfig=$("$windtunnel" kubeconfig --name "$name")
+readonly kubeconfig
+
+kubectl() { docker exec -i "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
+
+# One fault a line: title | values of the chart | shell before, with $1 as the namespace | shell after
+faults() {
+  cat << 'EOT'
+an image that does not exist|{"images":{"airflow":"localhost:5000/acme/none:1"}}|:|:
+more cpu than the node has|{"resources":{"scheduler":{"requests":{"cpu":"100"}}}}|:|:
+more memory than the node has|{"resources":{"scheduler":{"requests":{"memory":"900Gi"}}}}|:|:
+a web server that needs more memory than its limit|{"resources":{"apiServer":{"requests":{"memory":"32Mi"},"limits":{"memory":"32Mi"}}}}|:|:
+a registry that cannot be reached|{"images":{"airflow":"registry.invalid/acme/airflow:1"}}|:|:
+a quota without room|{"env":{"A":"1"}}|kubectl -n "$1" create quota small --hard=pods=1|kubectl -n "$1" delete quota small
+a limit range below what is asked for|{"env":{"A":"2"}}|limit_range "$1"|kubectl -n "$1" delete limitrange low
+a taint on the node|{"env":{"A":"3"}}|kubectl taint nodes --all team=other:NoSchedule|kubectl taint nodes --all team-
+a node that was cordoned|{"env":{"A":"4"}}|kubectl cordon "$node"|kubectl uncordon "$node"
+EOT
+}
+
+limit_range() {
+  kubectl -n "$1" apply -f - <<< '{"apiVersion":"v1","kind":"LimitRange","metadata":{"name":"low"},"spec":{"limits":[{"type":"Container","max":{"memory":"100Mi"}}]}}'
+}
+
+# In the cache, never in the user's own folders; the module's checksum is verified as ever.
+k8sgpt=
+provide_k8sgpt() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/tools/bin
+  if [ ! -x "$cache/k8sgpt" ]; then
+    GOBIN=$cache CGO_ENABLED=0 timeout 600 go install "github.com/k8sgpt-ai/k8sgpt@$k8sgpt_version" > "$work/k8sgpt" 2>&1 || return 0
+  fi
+  k8sgpt=$cache/k8sgpt
+}
+
+# timed OUTPUT COMMAND...: its seconds on stdout
+timed() {
+  local output=$1 begin
+  shift
+  begin=$(date +%s.%N)
+  "$@" > "$output" 2>&1 || true
+  awk -v begin="$begin" -v end="$(date +%s.%N)" 'BEGIN { printf "%.0f", end - begin }'
+}
+
+# The last line that says something, as a cell of the table.
+cell() { sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -v '^ *$' | tail -1 | tr '|' '/' | cut -c1-160; }
+
+release_other() { "$helm" install other "$work/chart" --kubeconfig "$kubeconfig" --namespace "$other" --values "$work/values.json" "$@"; }
+
+compare() {
+  local title=$1 values=$2 before=$3 after=$4 seconds
+  echo "$title" >&2
+  kubectl delete namespace "$other" --ignore-not-found > "$work/log" 2>&1
+  kubectl create namespace "$other" >> "$work/log" 2>&1
+  kubectl -n "$name" get secret "$name-credentials" -o json | jq 'del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields) | .metadata.namespace = "'"$other"'"' |
+    kubectl apply -f - >> "$work/log" 2>&1
+  cp -R "$root/profiles/lite" "$work/chart"
+  jq --argjson more "$values" '. * $more | .dags = {} | .smoke = {}' "${kubeconfig%/*}/values.json" > "$work/values.json"
+  (set -- "$other"; eval "$before") >> "$work/log" 2>&1
+
+  printf '| %s ' "$title"
+  seconds=$(timed "$work/helm" release_other --wait --timeout "${wait}s")
+  printf '| %s s: %s ' "$seconds" "$(cell "$work/helm")"
+  seconds=$(timed "$work/rollout" kubectl -n "$other" rollout status deployment/other-airflow --timeout "${wait}s")
+  printf '| %s s: %s ' "$seconds" "$(cell "$work/rollout")"
+  if [ -n "$k8sgpt" ]; then
+    seconds=$(timed "$work/analyze" "$k8sgpt" analyze --kubeconfig "$kubeconfig" --namespace "$other")
+    printf '| %s s: %s ' "$seconds" "$(grep -m1 Error "$work/analyze" | tr '|' '/' | cut -c1-160 || true)"
+  else
+    printf '| not built '
+  fi
+  (set -- "$other"; eval "$after") >> "$work/log" 2>&1
+  kubectl delete namespace "$other" --wait=false >> "$work/log" 2>&1
+  rm -rf "$work/chart"
+
+  # The environment's own pod is made anew under the same fault.
+  printf 'description: A fault.\n%s\nvalues: %s\n' "$(grep -v '^description\|^#' "$root/profiles/lite.yaml")" "$values" > "$work/fault.yaml"
+  (set -- "$name"; eval "$before") >> "$work/log" 2>&1
+  seconds=$(timed "$work/windtunnel" "$windtunnel" up --name "$name" --profile "$work/fault.yaml" --no-input)
+  printf '| %s s: %s |\n' "$seconds" "$(grep -m1 '^error' "$work/windtunnel" | tr '|' '/' | cut -c1-200)"
+  (set -- "$name"; eval "$after") >> "$work/log" 2>&1
+}
+
+# chosen NUMBER NUMBERS...: all are, where none is
+chosen() {
+  local number=$1 one
+  shift
+  [ $# -gt 0 ] || return 0
+  for one; do [ "$one" != "$number" ] || return 0; done
+  return 1
+}
+
+provide_k8sgpt
+number=0
+{
+  cat << EOT
+# The same faults before four tools
+
+Written by \`scripts/compare-verdicts.sh\` on $(date --utc +%F). Each cell: after how many seconds it ended, and its last words. helm and
+kubectl wait for ${wait} s at most, kubectl after helm has given up. windtunnel's seconds are those of the whole \`windtunnel up\`, with its
+checks and Helm's own work.
+$([ -n "$k8sgpt" ] || printf '\nk8sgpt could not be built: %s\n' "$(tail -1 "$work/k8sgpt" | cut -c1-300)")
+
+| fault | \`helm install --wait\` | \`kubectl rollout status\` | \`k8sgpt analyze\` | \`windtunnel up\` |
+|---|---|---|---|---|
+EOT
+  while IFS='|' read -r title values before after <&3; do
+    number=$((number + 1))
+    if chosen $number "$@"; then compare "$title" "$values" "$before" "$after"; fi
+  done 3< <(faults)
+} > "$work/table"
+mv "$work/table" "$table"
+"$windtunnel" up --name "$name" --profile lite --no-input > "$work/log" 2>&1 || { tail -5 "$work/log" >&2; exit 1; }
+echo "$table" >&2

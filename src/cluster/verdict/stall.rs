@@ -1,0 +1,29 @@
+//! A container that runs and does not get on, and says in the last line of its log what it lacks.
+//!
+//! Terminal when all that it may need has been ready for 10 s: by then it is known everywhere in the cluster where that is.
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::super::workload::Workload;
+use super::view::{ContainerView, View};
+use super::{LogSource, Verdict, crash, dns, said};
+use crate::codes::Code;
+
+/// Seconds until what has just become ready is to be reached.
+const SETTLED: i64 = 10;
+
+pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
+    let source = LogSource::running(pod, container)?;
+    let lines = view.observed.logs.get(&source)?;
+    let last = lines.iter().rev().find(|line| !line.trim().is_empty())?;
+    let said = said::cause(std::slice::from_ref(last)).filter(|said| said.code == Code::DatabaseUnreachable)?;
+    let reachable = crash::needed_are_ready_since(view, workload, view.now, SETTLED);
+    let names = said::lacks_names(std::slice::from_ref(last));
+    if names && let Some(verdict) = dns::judge(view) {
+        let terminal = verdict.terminal && reachable;
+        return Some(verdict.evidence(said::shorten(said.line())).terminal_if(terminal));
+    }
+    let verdict = Verdict::new(said.code, container.of(pod), said.what).evidence(said::shorten(said.line()));
+    let verdict = said.hints(view, &container.spec.name).into_iter().fold(verdict, Verdict::hint);
+    Some(verdict.terminal_if(reachable))
+}

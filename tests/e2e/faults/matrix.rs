@@ -1,0 +1,148 @@
+//! The table of faults in `matrix.yaml`: each is made, met by `up`, judged, told in one line, and undone before the next.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::report::{Met, record};
+use crate::artefacts::{say, stage};
+use crate::docker::{docker, node, objects};
+use crate::environment::Environment;
+
+/// The profile that the values are put into.
+const PROFILE: &str = include_str!("../../../profiles/lite.yaml");
+const MATRIX: &str = include_str!("matrix.yaml");
+const REGISTRY: &str = include_str!("registry.py");
+/// Where the registry's script is in the node.
+const SCRIPT: &str = "/registry.py";
+/// How long after a fault can be seen `up` may go on. The promise is 5 s from where it is terminal, events have whole seconds, and on a
+/// small machine Airflow's own work is going on.
+const WITHIN: u64 = 10;
+
+/// One fault of the table, which explains the fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fault {
+    title: String,
+    #[serde(default)]
+    make: String,
+    #[serde(default)]
+    undo: String,
+    #[serde(default)]
+    values: String,
+    codes: Vec<String>,
+    exit: Option<i32>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    seen: String,
+    within: Option<u64>,
+    hint: String,
+}
+
+/// Meets every fault of the table on the environment, which is up.
+pub(super) fn meet_all(environment: &Environment) {
+    start_registry(environment);
+    let faults: Vec<Fault> = serde_yaml::from_str(MATRIX).unwrap();
+    for fault in &faults {
+        stage("faults", &fault.title, || meet(environment, fault));
+    }
+    write_profile(environment, "");
+}
+
+/// Runs a line of shell in the node, as the table says.
+pub(super) fn in_node(environment: &Environment, line: &str) {
+    let (namespace, release) = (format!("N={}", environment.name), format!("R={}", environment.name));
+    let container = node(&environment.name);
+    let settings = ["exec", "-e", &namespace, "-e", &release, "-e", "KUBECONFIG=/etc/kubernetes/admin.conf"];
+    docker(&[settings.as_slice(), &[&container, "sh", "-c", line]].concat()).succeeded();
+}
+
+fn meet(environment: &Environment, fault: &Fault) {
+    let profile = write_profile(environment, &fault.values);
+    let begin = SystemTime::now();
+    if !fault.make.is_empty() {
+        in_node(environment, &fault.make);
+    }
+    let up = environment.up(&["--output", "json", "--profile", &profile]);
+    record(environment, &fault.title, &fault.codes[0]);
+    let seen = seen(environment, fault, begin).unwrap_or(up.ended - up.took);
+    let met = Met { title: &fault.title, up: &up, seen };
+    met.say();
+    met.assert_named(&fault.codes, fault.exit.unwrap_or(7), &fault.names);
+    met.assert_soon(Duration::from_secs(fault.within.unwrap_or(WITHIN)));
+    met.assert_hint(environment, &fault.hint);
+    if !fault.undo.is_empty() {
+        in_node(environment, &fault.undo);
+    }
+}
+
+fn write_profile(environment: &Environment, values: &str) -> String {
+    let path = environment.project().join("fault.yaml");
+    let values = if values.is_empty() { String::new() } else { format!("values:\n  {values}\n") };
+    std::fs::write(&path, format!("{PROFILE}{values}")).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A pod on the node's own network that refuses images in four ways.
+fn start_registry(environment: &Environment) {
+    let script = environment.folder.join("registry.py");
+    std::fs::write(&script, REGISTRY).unwrap();
+    let target = format!("{}:{SCRIPT}", node(&environment.name));
+    docker(&["cp", script.to_str().unwrap(), &target]).succeeded();
+    let airflow = objects(&environment.name, &environment.name, "deployments")[0]["spec"]["template"]["spec"]["containers"][0]
+        ["image"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let pod = serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "registry", "namespace": "default"},
+        "spec": {
+            "hostNetwork": true,
+            "tolerations": [{"operator": "Exists"}],
+            "containers": [{"name": "registry", "image": airflow, "imagePullPolicy": "Never", "command": ["python", "-I", SCRIPT],
+                "volumeMounts": [{"name": "script", "mountPath": SCRIPT}]}],
+            "volumes": [{"name": "script", "hostPath": {"path": SCRIPT}}],
+        },
+    });
+    in_node(environment, &format!("echo '{pod}' | kubectl apply -f -"));
+    say("  a registry runs on the node");
+}
+
+/// When the fault could first be seen.
+fn seen(environment: &Environment, fault: &Fault, begin: SystemTime) -> Option<SystemTime> {
+    let (what, name) = fault.seen.split_once(' ')?;
+    let times: Vec<SystemTime> = match what {
+        "event" => {
+            let events = objects(&environment.name, &environment.name, "events");
+            let fitting = events.iter().filter(|event| event["reason"] == name);
+            fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
+        }
+        _ => {
+            let pods = objects(&environment.name, &environment.name, "pods");
+            pods.iter().flat_map(|pod| times_of(pod, name, what)).collect()
+        }
+    };
+    // Times have whole seconds; those of an earlier fault are older.
+    times.into_iter().filter(|time| *time + Duration::from_secs(1) >= begin).min()
+}
+
+/// When a container's known runs ended (`end`), or the present one began (`log`).
+fn times_of(pod: &Value, container: &str, what: &str) -> Vec<SystemTime> {
+    let status = &pod["status"];
+    let lists = [&status["initContainerStatuses"], &status["containerStatuses"]];
+    let statuses = lists.into_iter().filter_map(Value::as_array).flatten().filter(|status| status["name"] == container);
+    let times = statuses.flat_map(|status| match what {
+        "end" => {
+            ["state", "lastState"].iter().filter_map(|run| time(&status[run]["terminated"]["finishedAt"])).collect()
+        }
+        "log" => time(&status["state"]["running"]["startedAt"]).into_iter().collect::<Vec<_>>(),
+        other => panic!("the table has no `{other}`"),
+    });
+    times.collect()
+}
+
+fn time(value: &Value) -> Option<SystemTime> {
+    Some(value.as_str()?.parse::<jiff::Timestamp>().unwrap().into())
+}

@@ -1,0 +1,75 @@
+//! Faults below Airflow, while `up` waits: the API server goes away and comes back, the node's container is stopped.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::matrix::in_node;
+use super::report::Met;
+use crate::docker::{docker, node, objects};
+use crate::environment::Environment;
+use crate::outcome::Outcome;
+
+/// The manifest by which the kubelet runs the API server.
+const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+/// How long `up` may take to tell of a node that is gone.
+const WITHIN: Duration = Duration::from_secs(12);
+
+/// The API server is away for 30 s: `up` says so, and goes on after.
+pub(super) fn api_server_away(environment: &Environment) {
+    replace_pod(environment);
+    let up = while_it_waits(environment, || {
+        in_node(environment, &format!("mv {MANIFEST} /etc/kubernetes/away.yaml"));
+        docker(&[
+            "exec",
+            &node(&environment.name),
+            "sh",
+            "-c",
+            &format!("sleep 30; mv /etc/kubernetes/away.yaml {MANIFEST}"),
+        ])
+        .succeeded();
+    });
+    up.succeeded().says(&["waiting for the API server", "answers again"]);
+}
+
+/// The node's container is killed: `up` names it, and the next `up` starts it.
+pub(super) fn node_stopped(environment: &Environment) {
+    replace_pod(environment);
+    let mut stopped = SystemTime::now();
+    let up = while_it_waits(environment, || {
+        docker(&["kill", &node(&environment.name)]).succeeded();
+        stopped = SystemTime::now();
+    });
+    let met = Met { title: "the node's container is stopped", up: &up, seen: stopped };
+    met.say();
+    met.assert_named(&["node_stopped".to_owned()], 4, &["exited".to_owned()]);
+    met.assert_soon(WITHIN);
+    met.assert_hint(environment, "windtunnel up");
+    environment.up(&[]).succeeded();
+}
+
+fn replace_pod(environment: &Environment) {
+    in_node(environment, "kubectl -n $N delete pod -l app.kubernetes.io/component=airflow --wait=false");
+}
+
+/// Runs `up`, and this as soon as `up` has come as far as its containers being made.
+fn while_it_waits(environment: &Environment, act: impl FnOnce()) -> Outcome {
+    std::thread::scope(|scope| {
+        let up = scope.spawn(|| environment.up(&["--profile", "lite", "--output", "json"]));
+        let begin = Instant::now();
+        let is_running = || {
+            let pods = objects(&environment.name, &environment.name, "pods");
+            pods.iter().any(|pod| {
+                pod["status"]["containerStatuses"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|one| one["ready"] == false))
+            })
+        };
+        while !is_running() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "no pod starts");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        // Until `up`, which has begun beside it, waits for the pod as well.
+        std::thread::sleep(Duration::from_secs(4));
+        act();
+        up.join().unwrap()
+    })
+}

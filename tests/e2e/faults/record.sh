@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Records what a verdict looks at, as a fixture of src/cluster/verdict/testdata/recorded.
+set -euo pipefail
+
+usage() {
+  cat << 'EOT'
+Usage: tests/e2e/faults/record.sh NODE NAMESPACE ENVIRONMENT CODE FILE
+
+Writes into FILE the objects of NAMESPACE and the nodes, as the API server in the container NODE has them now, the logs
+of the containers that are not ready, and that the verdict on them is to be CODE. Fields that no verdict looks at are
+left out. Needs docker and jq. `WINDTUNNEL_E2E_RECORD=FOLDER cargo test --test e2e faults` does it for every fault.
+EOT
+}
+
+[ $# = 5 ] || { usage >&2; exit 2; }
+readonly node=$1 namespace=$2 environment=$3 code=$4 file=$5
+
+kubectl() { docker exec "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
+
+# What a verdict may look at, and no more: a recording is to be read.
+# shellcheck disable=SC2016 # these are variables of jq
+readonly lean='
+  def meta: {name, namespace, uid, generation, creationTimestamp, deletionTimestamp, labels, annotations, ownerReferences} |
+    .annotations |= (. // {} | with_entries(select(.key | test("deployment.kubernetes.io/revision$|selected-node$")))) |
+    .ownerReferences |= (. // [] | map({apiVersion, kind, name, uid, controller})) |
+    .labels |= (. // {} | with_entries(select(.key | test("hash|job-name|component"))));
+  def container: {name, image, restartPolicy, resources, startupProbe, readinessProbe: (.readinessProbe | if . then {} else null end)};
+  def lean: (.metadata |= meta) |
+    if .kind == "Pod" then .spec |= {restartPolicy, containers: (.containers | map(container)),
+        initContainers: (.initContainers // [] | map(container)), volumes: (.volumes | map({name, persistentVolumeClaim}))} |
+      .status |= {phase, reason, message, conditions, initContainerStatuses, containerStatuses} |
+      del(.status[]?[]?.volumeMounts?, .status[]?[]?.user?, .status[]?[]?.allocatedResources?, .status[]?[]?.resources?)
+    elif .kind == "Node" then {apiVersion, kind, metadata: {name: .metadata.name, uid: .metadata.uid},
+        status: {conditions: .status.conditions, nodeInfo: .status.nodeInfo}}
+    elif .kind == "Event" then del(.source, .reportingComponent, .reportingInstance, .type) | .metadata |= {name, creationTimestamp}
+    elif .kind == "PersistentVolumeClaim" then .
+    else .spec |= {replicas, selector, serviceName} | .spec.template = {} end |
+    del(.. | nulls);
+  lean'
+
+# Whom the events of the last minutes are about must be there still.
+# shellcheck disable=SC2016 # these are variables of jq
+readonly recent='
+  (now - 300) as $since | [.items[] | select(.kind != "Event") | .metadata.uid] as $there |
+  .items[] | select(.kind != "ReplicaSet" or .spec.replicas > 0) |
+  select(.kind != "Event" or ((.involvedObject.uid | IN($there[])) and ((.lastTimestamp // .eventTime // .metadata.creationTimestamp) | sub("\\.[0-9]+"; "") | fromdate) > $since))'
+
+# One object a line, which is YAML as well.
+objects() { kubectl get "$@" --output json | jq --compact-output "$recent | $lean" | sed 's/^/---\n/'; }
+
+# log POD CONTAINER RESTARTS RUNNING [--previous]
+log() {
+  local lines previous=false
+  [ "${5:-}" != --previous ] || previous=true
+  lines=$(kubectl logs --namespace "$namespace" "$1" --container "$2" --tail 40 "${@:5}" 2> /dev/null) || return 0
+  printf -- '---\n'
+  jq --null-input --compact-output --arg pod "$1" --arg container "$2" --argjson restarts "$3" --argjson running "$4" \
+    --argjson previous $previous --arg lines "$lines" \
+    '{kind: "Log", pod: $pod, container: $container, previous: $previous, restarts: $restarts, running: $running,
+      lines: ($lines | split("\n") | map(.[:300]))}'
+}
+
+logs() {
+  kubectl get pods --namespace "$namespace" --output json | jq --raw-output '
+    .items[] | .metadata.name as $pod | (.status.initContainerStatuses // []) + (.status.containerStatuses // []) | .[]
+    | select(.ready | not)
+    | [$pod, .name, .restartCount, (.state.running != null), (.state.waiting.reason == "CrashLoopBackOff")] | @tsv' |
+    while IFS=$'\t' read -r pod container restarts running crashed; do
+      if [ "$crashed" = true ]; then
+        log "$pod" "$container" "$restarts" false --previous < /dev/null
+      else
+        log "$pod" "$container" "$restarts" "$running" < /dev/null
+      fi
+    done
+}
+
+version=$(kubectl get nodes --output 'jsonpath={.items[0].status.nodeInfo.kubeletVersion}')
+{
+  echo "# Recorded by tests/e2e/faults/record.sh from Kubernetes ${version}; fields that no verdict looks at are left out."
+  echo "{kind: Recording, code: $code, namespace: $namespace, environment: $environment, at: \"$(date --utc +%FT%TZ)\"}"
+  objects nodes
+  objects pods,events,persistentvolumeclaims,deployments,replicasets,statefulsets,jobs --namespace "$namespace"
+  kubectl get pods --namespace kube-system --selector k8s-app=kube-dns --output json |
+    jq --compact-output "{kind: \"Dns\", items: [.items[] | $lean]}" | sed 's/^/---\n/'
+  logs
+} > "$file"
