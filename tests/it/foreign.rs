@@ -85,5 +85,5 @@ fn a_namespace_that_is_being_deleted() {
     let context = TestContext::new();
     let metadata = json!({"name": "airflow-cluster", "deletionTimestamp": "2026-01-01T00:00:00Z"});
     context.api.change(|store| store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})));
-    assert_run!(context, &["up"]);
+    assert_run!(context, &["up", "--timeout", "1"]);
 }

@@ -94,7 +94,16 @@ fn a_lost_kubeconfig_is_had_again() {
 #[test]
 fn a_release_that_helm_was_stopped_in_is_installed_over() {
     let context = TestContext::new();
-    let helm = ["upgrade", "--install", "airflow-cluster", "--namespace", "airflow-cluster"].map(str::to_owned);
+    let helm = [
+        "upgrade",
+        "--install",
+        "airflow-cluster",
+        "--namespace",
+        "airflow-cluster",
+        "--labels",
+        "windtunnel-inputs=old",
+    ];
+    let helm = helm.map(str::to_owned);
     context.api.change(|store| objects::record_revision(store, &helm, "pending-install"));
     let run = context.run(&["up"]);
     assert_eq!(run.code, 0, "{run}");

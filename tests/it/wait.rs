@@ -70,7 +70,8 @@ fn up_until(context: &TestContext, act: impl FnOnce()) -> crate::context::Run {
 fn the_engine_is_stopped_while_pods_are_waited_for() {
     let context = TestContext::new();
     let run = up_until(&context, || {
-        let error = "stderr Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+        let error =
+            "stderr Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
         context.on("docker", "container inspect", &[error, "exit 1"]);
         context.on("docker", "info", &[error, "exit 1"]);
     });
