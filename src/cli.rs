@@ -118,6 +118,8 @@ pub enum Command {
     Up(Box<UpArgs>),
     /// Show what is there and whether all of it is healthy. The exit code says it too.
     Status,
+    /// Look at everything that `up` needs, and say what is wrong, why it matters, and how to repair it.
+    Doctor(Box<DoctorArgs>),
     /// Remove everything that windtunnel made, and nothing else.
     Down(DownArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
@@ -168,6 +170,20 @@ pub struct UpArgs {
     /// Afterwards prove that it works, as `windtunnel smoke` does.
     #[arg(long)]
     pub smoke: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug, Default)]
+pub struct DoctorArgs {
+    /// What the environment is to be.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Repair what can be repaired safely: each command is shown first, and asked for.
+    #[arg(long)]
+    pub fix: bool,
+    /// A folder on a web server with the files of kind, Helm and minikube, instead of their makers'.
+    #[arg(long, value_name = "URL", env = "WINDTUNNEL_TOOLS_MIRROR")]
+    pub tools_mirror: Option<String>,
 }
 
 /// What an environment is to be: each but the consents is a key of windtunnel.yaml too.

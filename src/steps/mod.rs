@@ -7,6 +7,7 @@ pub mod install;
 pub mod load_images;
 pub mod prerequisites;
 pub mod remove_release;
+pub mod repair;
 pub mod smoke;
 pub mod start_cluster;
 pub mod wait_for_pods;

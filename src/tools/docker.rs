@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::process::Command;
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
 
@@ -43,6 +44,32 @@ pub struct Info {
     pub architecture: String,
     /// Why the engine did not answer.
     pub server_errors: Vec<String>,
+    /// What it runs on: `Ubuntu 24.04 LTS`, `Docker Desktop`.
+    pub operating_system: String,
+    /// Its machine's name: `colima`, `docker-desktop`.
+    pub name: String,
+    /// The storage driver, or with containerd's image store the snapshotter.
+    pub driver: String,
+    /// What the storage driver says of itself, as pairs.
+    #[serde(deserialize_with = "or_default")]
+    pub driver_status: Vec<Vec<String>>,
+    /// `name=seccomp,profile=default`, `name=rootless`, `name=selinux`.
+    #[serde(deserialize_with = "or_default")]
+    pub security_options: Vec<String>,
+    /// `1` or `2`.
+    pub cgroup_version: String,
+    /// Whether it can limit a container's memory.
+    #[serde(default = "yes")]
+    pub memory_limit: bool,
+    /// Whether it can limit how many processes a container has.
+    #[serde(default = "yes")]
+    pub pids_limit: bool,
+    /// The engine's own clock.
+    pub system_time: Option<Timestamp>,
+    /// The proxy that the engine pulls images through; empty without one.
+    pub http_proxy: String,
+    /// The same for registries over TLS.
+    pub https_proxy: String,
 }
 
 impl Info {
@@ -64,6 +91,7 @@ impl Info {
         }
         let message = format!("the Docker Engine runs {} containers, Kubernetes needs linux ones", self.system);
         Err(Failure::new(Kind::Prerequisite, message)
+            .code(Code::EngineNotLinux)
             .hint("Docker Desktop: \"Switch to Linux containers\" in the menu of its icon"))
     }
 }
@@ -119,7 +147,10 @@ impl Docker {
     /// # Errors
     /// Prerequisite, with where to get it.
     pub fn find(search_path: &OsStr, folder: &Path) -> Result<Self, Failure> {
-        Ok(Self { path: super::find::on_path("docker", search_path, folder, INSTALL)? })
+        Ok(Self {
+            path: super::find::on_path("docker", search_path, folder, INSTALL)
+                .map_err(|failure| failure.code(Code::EngineMissing))?,
+        })
     }
 
     /// Asks the engine what it is.
@@ -138,7 +169,7 @@ impl Docker {
         if words.is_empty() {
             words.extend(output.stdout.lines().map(str::to_owned));
         }
-        Err(unreachable_engine(&words))
+        Err(if is_podman(&output.stdout) { podman() } else { unreachable_engine(&words) })
     }
 
     /// The container of this name, if there is one.
@@ -172,6 +203,38 @@ impl Docker {
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// The engine's programs by name: `Engine`, `containerd`, or `Podman Engine`.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn components(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
+        let format = "{{range .Server.Components}}{{println .Name}}{{end}}";
+        let output = self.command(["version", "--format", format]).run(Kind::Prerequisite, ui).await?;
+        Ok(output.stdout.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// A line for each network: its name, then its subnets.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn subnets(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
+        let output = self.command(["network", "ls", "--quiet"]).run(Kind::Prerequisite, ui).await?;
+        let networks: Vec<&str> = output.stdout.lines().map(str::trim).filter(|id| !id.is_empty()).collect();
+        if networks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let format = "{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}";
+        let inspect = self.command(["network", "inspect", "--format", format]).args(networks);
+        Ok(inspect.run(Kind::Prerequisite, ui).await?.stdout.lines().map(str::to_owned).collect())
+    }
+
+    /// Runs one program in a container of an image that the engine has; it is gone afterwards.
+    #[must_use]
+    pub fn run_once(&self, image: &str, program: &str, arguments: &[&str]) -> Command {
+        let run = ["run", "--rm", "--pull", "never", "--label", "windtunnel.dev/doctor=true", "--entrypoint", program];
+        self.command(run).arg(image).args(arguments)
     }
 
     /// Removes the network that kind made for its nodes, unless a node of any cluster is left, in whatever state, or anything else uses it.
@@ -251,20 +314,47 @@ impl Docker {
     }
 }
 
+const fn yes() -> bool {
+    true
+}
+
+/// Lists that are empty come as null.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What Podman's `docker` prints for `docker info` (containers/podman, `libpod/define/info.go`).
+fn is_podman(text: &str) -> bool {
+    let document: serde_json::Value = serde_json::from_str(text.trim()).unwrap_or_default();
+    document["store"]["graphDriverName"].is_string() && document["version"].is_object()
+}
+
+fn podman() -> Failure {
+    Failure::new(Kind::Prerequisite, "the docker command is Podman's, and windtunnel needs a Docker Engine")
+        .code(Code::EnginePodman)
+        .evidence("`docker info` prints what `podman info` prints")
+        .hint(INSTALL)
+        .hint("remove the package podman-docker, or put Docker's own command first on PATH")
+}
+
 /// Tells the ways apart in which an engine does not answer.
 fn unreachable_engine(words: &[String]) -> Failure {
     let text = words.join("\n").to_lowercase();
     let failure = if text.contains("permission denied") {
         Failure::new(Kind::Prerequisite, "this user may not talk to the Docker Engine")
+            .code(Code::EngineRefused)
             .hint("join the group that may: `sudo usermod -aG docker \"$USER\"`, then log in again")
     } else if text.contains("cannot connect")
         || text.contains("is the docker daemon running")
         || text.contains("no such file")
     {
         Failure::new(Kind::Prerequisite, "the Docker Engine is not running")
+            .code(Code::EngineUnreachable)
             .hint("start it: `sudo systemctl start docker`, or open Docker Desktop")
     } else {
-        Failure::new(Kind::Prerequisite, "the Docker Engine does not answer").hint("see what it says: `docker info`")
+        Failure::new(Kind::Prerequisite, "the Docker Engine does not answer")
+            .code(Code::EngineUnreachable)
+            .hint("see what it says: `docker info`")
     };
     failure.evidence_lines(words.iter().take(5).cloned())
 }
