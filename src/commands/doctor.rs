@@ -100,9 +100,9 @@ fn render(checks: &[Check]) -> String {
     let plural = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let (errors, warnings) = (count(checks, Severity::Error), count(checks, Severity::Warning));
     let passed = checks.iter().filter(|check| check.findings.is_empty() && !check.skipped).count();
-    let sum =
-        [plural(errors, "error"), plural(warnings, "warning"), format!("{passed} of {} checks well", checks.len())];
-    lines.push(format!("\n{}", sum.join(", ")));
+    let skipped = checks.iter().filter(|check| check.skipped).count();
+    let (errors, warnings) = (plural(errors, "error"), plural(warnings, "warning"));
+    lines.push(format!("\n{errors}, {warnings}, {} passed, {skipped} not made", plural(passed, "check")));
     lines.push(String::new());
     lines.join("\n")
 }

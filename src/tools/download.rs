@@ -150,8 +150,11 @@ where
 fn redirect(from: &Uri, place: Option<&str>) -> Result<String, Failure> {
     let place = place.ok_or_else(|| failure(format!("{from} redirects to nowhere")))?;
     let authority = from.authority().map_or("", |authority| authority.as_str());
-    let to = if place.starts_with('/') {
-        format!("{}://{authority}{place}", from.scheme_str().unwrap_or("https"))
+    let scheme = from.scheme_str().unwrap_or("https");
+    let to = if place.starts_with("//") {
+        format!("{scheme}:{place}")
+    } else if place.starts_with('/') {
+        format!("{scheme}://{authority}{place}")
     } else {
         place.to_owned()
     };
@@ -221,17 +224,17 @@ mod tests {
 
     #[test]
     fn a_redirect_never_leads_from_tls_to_plain_http() {
-        let redirect = |from: &'static str, to| super::redirect(&Uri::from_static(from), Some(to));
-        assert_eq!(redirect("https://a.org/x", "https://b.org/y").unwrap(), "https://b.org/y");
-        assert_eq!(redirect("https://a.org/x", "/y?z").unwrap(), "https://a.org/y?z");
-        assert_eq!(redirect("http://mirror:80/x", "/y").unwrap(), "http://mirror:80/y");
+        let redirected = |from: &'static str, to| redirect(&Uri::from_static(from), Some(to));
+        assert_eq!(redirected("https://a.org/x", "https://b.org/y").unwrap(), "https://b.org/y");
+        assert_eq!(redirected("https://a.org/x", "/y?z").unwrap(), "https://a.org/y?z");
+        assert_eq!(redirected("https://a.org/x", "//b.org/y").unwrap(), "https://b.org/y");
+        assert_eq!(redirected("http://mirror:80/x", "/y").unwrap(), "http://mirror:80/y");
         for (from, to) in [
             ("https://a.org/x", "http://a.org/y"),
             ("https://a.org/x", "ftp://a.org/y"),
             ("http://mirror/x", "http://other/y"),
-            ("https://a.org/x", "//a.org/y"),
         ] {
-            let failure = redirect(from, to).unwrap_err();
+            let failure = redirected(from, to).unwrap_err();
             assert!(failure.message.contains("plain http"), "{}", failure.message);
         }
     }

@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_private_authority_matters_where_a_registry_is_asked() {
         let mut plan = samples::plan();
-        let of = |plan, certificates| {
+        let of = |plan: &crate::plan::Plan, certificates| {
             let mut facts = samples::facts(plan);
             facts.network.certificates = certificates;
             judge(&facts).iter().flat_map(|check| &check.findings).count()

@@ -32,16 +32,20 @@ const NAME: Duration = Duration::from_secs(20);
 
 /// What files and variables tell.
 pub(super) fn observe(surroundings: &Surroundings) -> Network {
-    let store = STORES.iter().find_map(|path| std::fs::read_to_string(path).ok());
     Network {
         proxies: surroundings.proxies.clone(),
         certificates: surroundings
             .certificates
             .as_deref()
-            .map_or(Certificates::Usual, |path| certificates(path, store.as_deref())),
+            .map_or(Certificates::Usual, |path| certificates(path, store().as_deref())),
         routes: std::fs::read_to_string("/proc/net/route").map(|table| routes(&table)).unwrap_or_default(),
         ..Network::default()
     }
+}
+
+/// The certificates that all programs trust, where they are in one file.
+fn store() -> Option<String> {
+    STORES.iter().find_map(|path| std::fs::read_to_string(path).ok())
 }
 
 fn certificates(path: &Path, store: Option<&str>) -> Certificates {
