@@ -54,7 +54,12 @@ async fn fix(checks: &[Check], mirror: Option<&str>, context: Context<'_>) -> Re
     let mut done = false;
     for finding in findings(checks) {
         let Some(wanted) = &finding.repair else { continue };
-        ui.say(&format!("{} {}\n  {}", finding.code.id(), finding.what, repair::describe(wanted, mirror, context)?));
+        ui.say(&format!(
+            "{}{}\n  {}",
+            finding.number("", " "),
+            finding.what,
+            repair::describe(wanted, mirror, context)?
+        ));
         if ui.agrees("Do this?")? {
             repair::repair(wanted, mirror, context).await?;
             done = true;
@@ -85,12 +90,12 @@ fn render(checks: &[Check]) -> String {
         }
         for finding in &check.findings {
             let mark = if finding.severity == Severity::Error { "✗" } else { "!" };
-            lines.push(line(mark, &format!("{} ({})", finding.what, finding.code.id())));
+            lines.push(line(mark, &format!("{}{}", finding.what, finding.number(" (", ")"))));
         }
     }
     for finding in findings(checks) {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-        lines.push(format!("\n{severity}[{}]: {}", finding.code.id(), finding.what));
+        lines.push(format!("\n{severity}{}: {}", finding.number("[", "]"), finding.what));
         let words = |title: &str, text: &str| format!("  {title:7} {}", text.trim_end());
         lines.extend(finding.found.iter().map(|line| words("found", line)));
         lines.extend(Some(&finding.needed).filter(|text| !text.is_empty()).map(|text| words("needed", text)));

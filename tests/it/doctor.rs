@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::context::{TestContext, assert_run};
+use crate::context::{Run, TestContext, assert_run};
 
 impl TestContext {
     /// The engine answers what only `doctor` asks.
@@ -46,6 +46,22 @@ fn a_machine_that_has_everything() {
     let run = context.run(&["doctor", "-o", "json"]);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&document["healthy"], codes(&document)), (&Value::Bool(true), Vec::new()), "{run}");
+}
+
+#[test]
+fn names_are_looked_for_in_a_container_of_an_image_that_is_there() {
+    let context = TestContext::new();
+    context.for_doctor();
+    context.forget_variable("WINDTUNNEL_BUNDLE");
+    let asked = |run: &Run| run.journal.iter().any(|line| line.starts_with("docker run --rm --pull never "));
+    let run = context.run(&["doctor"]);
+    assert!(run.code == 0 && run.stdout.contains("- names") && !asked(&run), "{run}");
+    context.on("docker", "image inspect apache/airflow:3.3.2", &["stdout sha256:0"]);
+    context.on("docker", "run", &["exit 2"]);
+    let run = context.run(&["doctor"]);
+    assert!(run.code == 0 && run.stdout.contains("warning[WT128]") && asked(&run), "{run}");
+    context.on("docker", "run", &["exit 125"]);
+    assert!(context.run(&["doctor"]).stdout.contains("0 errors, 0 warnings"));
 }
 
 #[test]

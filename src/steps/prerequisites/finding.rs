@@ -18,9 +18,9 @@ pub enum Severity {
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// The cause.
+    /// The cause, where it is one that has a name.
     #[serde(flatten)]
-    pub code: Code,
+    pub code: Option<Code>,
     /// Whether it keeps `up` from going on.
     pub severity: Severity,
     /// The class of trouble, which is the exit code of an `up` that ends by it.
@@ -55,7 +55,7 @@ impl Finding {
     /// Something that keeps `up` from going on.
     pub fn error(code: Code, what: impl Into<String>) -> Self {
         Self {
-            code,
+            code: Some(code),
             severity: Severity::Error,
             kind: Kind::Prerequisite,
             what: what.into(),
@@ -72,15 +72,26 @@ impl Finding {
         Self { severity: Severity::Warning, ..Self::error(code, what) }
     }
 
-    /// The finding that a failure is; `code` where it names no cause itself.
+    /// The finding that a failure is.
     #[must_use]
-    pub fn of(failure: &Failure, code: Code) -> Self {
+    pub fn of(failure: &Failure) -> Self {
         Self {
+            code: failure.code,
+            severity: Severity::Error,
             kind: failure.kind,
+            what: failure.message.clone(),
             found: failure.evidence.clone(),
+            needed: String::new(),
+            why: String::new(),
             fixes: failure.hints.clone(),
-            ..Self::error(failure.code.unwrap_or(code), failure.message.clone())
+            repair: None,
         }
+    }
+
+    /// The number of its cause, in brackets of this kind, or nothing.
+    #[must_use]
+    pub fn number(&self, open: &str, close: &str) -> String {
+        self.code.map(|code| format!("{open}{}{close}", code.id())).unwrap_or_default()
     }
 
     /// Adds a line of what was seen.
@@ -114,7 +125,8 @@ impl Finding {
     /// The failure that ends `up` by this finding alone.
     #[must_use]
     pub fn failure(&self) -> Failure {
-        let failure = Failure::new(self.kind, self.what.clone()).code(self.code).evidence_lines(self.found.clone());
+        let failure = Failure::new(self.kind, self.what.clone()).evidence_lines(self.found.clone());
+        let failure = self.code.into_iter().fold(failure, Failure::code);
         self.fixes.iter().cloned().fold(failure, Failure::hint)
     }
 }
@@ -167,9 +179,9 @@ pub fn failure(checks: &[Check]) -> Option<Failure> {
     }
     let same = rest.iter().all(|finding| finding.kind == first.kind);
     let kind = if same { first.kind } else { Kind::Prerequisite };
-    let failure = Failure::new(kind, format!("{} things keep this machine from it", errors.len()));
+    let failure = Failure::new(kind, format!("{} things are missing or wrong", errors.len()));
     let failure = errors.iter().enumerate().fold(failure, |failure, (number, finding)| {
-        let failure = failure.evidence(format!("{}. {} ({})", number + 1, finding.what, finding.code.id()));
+        let failure = failure.evidence(format!("{}. {}{}", number + 1, finding.what, finding.number(" (", ")")));
         let failure = failure.evidence_lines(finding.found.iter().map(|line| format!("   {line}")));
         failure.evidence_lines(finding.fixes.iter().map(|fix| format!("   fix: {fix}")))
     });
@@ -196,10 +208,7 @@ mod tests {
         let port = Finding { kind: Kind::Foreign, ..Finding::error(Code::PortTaken, "port 7070 is taken") };
         let warning = Check::found("proxy", Finding::warning(Code::ProxyBypass, "not told"));
         let failure = failure(&[missing("kind"), missing("helm"), Check::found("port", port), warning]).unwrap();
-        assert_eq!(
-            (failure.kind, failure.message.as_str()),
-            (Kind::Prerequisite, "3 things keep this machine from it")
-        );
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Prerequisite, "3 things are missing or wrong"));
         assert_eq!(failure.evidence[..2], ["1. `kind` is not on PATH (WT107)", "   fix: install it"]);
         assert_eq!(failure.evidence.len(), 5);
     }

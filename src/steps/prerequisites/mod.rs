@@ -11,7 +11,7 @@ mod provider;
 mod resources;
 
 use super::Context;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::images::Images;
 use crate::images::bundle::{Bundle, Role};
 use crate::plan::Plan;
@@ -66,7 +66,7 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
     let (provider, words) = Provider::of(facts)?;
     step.done(format!("{words}, helm {}{room}", short(&helm.tool.version.to_string())));
     for finding in checks.iter().flat_map(|check| &check.findings) {
-        ui.warn(&format!("{} ({}); what to do: `windtunnel doctor`", finding.what, finding.code.id()));
+        ui.warn(&format!("{}{}; what to do: `windtunnel doctor`", finding.what, finding.number(" (", ")")));
     }
     if let (Provider::Existing(_), Some(bundle)) = (&provider, &bundle) {
         let folder = bundle.folder.display();
@@ -88,9 +88,16 @@ pub async fn examine(context: Context<'_>) -> Result<Vec<Check>, Failure> {
     Ok(judge(&facts))
 }
 
+fn is_usage<T>(looked: &Result<T, Failure>) -> bool {
+    looked.as_ref().is_err_and(|failure| failure.kind == Kind::Usage)
+}
+
 /// What no machine could fulfil, and the images that are wanted.
 fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>) -> Result<Images, Failure> {
     let Context { plan, surroundings, .. } = context;
+    if let Some(Err(failure)) = facts.existing.as_ref().filter(|existing| is_usage(existing)) {
+        return Err(failure.clone());
+    }
     if plan.cluster.provider().sees_dag_folder() {
         dags::check(plan, surroundings.user)?;
     }

@@ -72,10 +72,10 @@ mod tests {
         assert_eq!(
             found,
             [
-                (Code::LeftoverCluster, run(&["down", "--yes", "--name", "c"])),
-                (Code::LeftoverForward, run(&["forward", "stop", "--name", "b"])),
-                (Code::LeftoverState, run(&["down", "--yes", "--name", "a"])),
-                (Code::LeftoverState, None),
+                (Some(Code::LeftoverCluster), run(&["down", "--yes", "--name", "c"])),
+                (Some(Code::LeftoverForward), run(&["forward", "stop", "--name", "b"])),
+                (Some(Code::LeftoverState), run(&["down", "--yes", "--name", "a"])),
+                (Some(Code::LeftoverState), None),
             ]
         );
     }

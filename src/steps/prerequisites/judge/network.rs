@@ -154,7 +154,7 @@ mod tests {
         let mut facts = samples::facts(&plan);
         facts.network.names = Names::NotFound("registry-1.docker.io".to_owned(), vec!["exit code 2".to_owned()]);
         let checks = judge(&facts);
-        assert_eq!(checks[1].findings[0].code, Code::EngineNameResolution);
+        assert_eq!(checks[1].findings[0].code, Some(Code::EngineNameResolution));
         assert_eq!(checks[1].findings[0].severity, Severity::Warning);
     }
 }

@@ -2,23 +2,23 @@
 
 use super::super::facts::Facts;
 use super::super::finding::{Check, Finding};
-use crate::codes::Code;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     let number = facts.plan.port;
-    let finding = facts.port.as_ref().err().map(|failure| {
-        Finding::of(failure, Code::PortTaken).needed(format!("port {number} of 127.0.0.1"), "the forward listens there")
-    });
+    let finding =
+        facts.port.as_ref().err().map(|failure| {
+            Finding::of(failure).needed(format!("port {number} of 127.0.0.1"), "the forward listens there")
+        });
     let port = Check::of("port", finding, format!("{number} is free, or this environment's own"));
     let name = &facts.plan.name;
     let cluster = match (&facts.existing, &facts.found) {
         (Some(Ok((source, version))), _) => {
             Check::passed("cluster", format!("{}, Kubernetes {version}", source.context))
         }
-        (Some(Err(failure)), _) => Check::found("cluster", Finding::of(failure, Code::ApiUnreachable)),
+        (Some(Err(failure)), _) => Check::found("cluster", Finding::of(failure)),
         (None, Some(Ok(found))) => Check::passed("cluster", format!("{name}: {}", found.state())),
         (None, Some(Err(failure))) => {
-            let finding = Finding::of(failure, Code::ClusterForeign);
+            let finding = Finding::of(failure);
             let why = "what windtunnel did not make, it neither uses nor removes";
             Check::found("cluster", finding.needed("a name that nobody else uses", why))
         }
@@ -31,6 +31,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::codes::Code;
     use crate::error::{Failure, Kind};
 
     #[test]
@@ -41,6 +42,6 @@ mod tests {
         facts.found = Some(Err(Failure::new(Kind::Foreign, "not ours")));
         let checks = judge(&facts);
         let found: Vec<_> = checks.iter().map(|check| (check.findings[0].code, check.findings[0].kind)).collect();
-        assert_eq!(found, [(Code::PortTaken, Kind::Foreign), (Code::ClusterForeign, Kind::Foreign)]);
+        assert_eq!(found, [(Some(Code::PortTaken), Kind::Foreign), (None, Kind::Foreign)]);
     }
 }

@@ -143,7 +143,7 @@ mod tests {
             "{:?}",
             finding.fixes
         );
-        assert_eq!(checks[1].findings[0].code, Code::EngineProxy);
+        assert_eq!(checks[1].findings[0].code, Some(Code::EngineProxy));
         assert!(!serde_json::to_string(&checks).unwrap().contains("secret"));
         facts.network.proxies.no = Some("*".to_owned());
         assert!(judge(&facts)[0].findings.is_empty());

@@ -97,7 +97,8 @@ fn more(room: &Room, info: &Info, what: &str, count: u64) -> String {
         let option = if what == "memory" { "memory" } else { "cpus" };
         format!("`podman machine stop`, then `podman machine set --{option} {count}`")
     } else {
-        return "give Docker more of it (Docker Desktop: Settings, Resources)".to_owned();
+        let what = if what == "memory" { "memory" } else { "processors" };
+        return format!("give Docker more {what} (Docker Desktop: Settings, Resources)");
     };
     format!("give the engine's virtual machine more: {text}")
 }

@@ -2,7 +2,6 @@
 
 use super::super::facts::Facts;
 use super::super::finding::{Check, Finding, Repair};
-use crate::codes::Code;
 use crate::error::Failure;
 use crate::tools::find::{Tool, Wanted};
 use crate::tools::{helm, kind, minikube, release};
@@ -23,7 +22,7 @@ fn check(wanted: &Wanted, tool: Result<&Tool, &Failure>, why: &str) -> Check {
     match tool {
         Ok(tool) => Check::passed(wanted.name, format!("{} at {}", tool.version, tool.path.display())),
         Err(failure) => {
-            let finding = Finding::of(failure, Code::ToolBroken);
+            let finding = Finding::of(failure);
             let finding = finding.needed(format!("{} {} or newer", wanted.name, wanted.oldest), why);
             let can_be_had = release::of(wanted.name).is_some_and(|release| release.here().is_some());
             let finding = if can_be_had { finding.repair(Repair::Download(wanted.name)) } else { finding };
@@ -36,6 +35,7 @@ fn check(wanted: &Wanted, tool: Result<&Tool, &Failure>, why: &str) -> Check {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::codes::Code;
     use crate::error::Kind;
 
     #[test]
@@ -46,7 +46,7 @@ mod tests {
         let checks = judge(&facts);
         assert_eq!(checks[0].detail, "0.30.0 at /usr/local/bin/kind");
         let finding = &checks[1].findings[0];
-        assert_eq!((finding.code, &finding.repair), (Code::ToolMissing, &Some(Repair::Download("helm"))));
+        assert_eq!((finding.code, &finding.repair), (Some(Code::ToolMissing), &Some(Repair::Download("helm"))));
         assert_eq!(finding.needed, "helm 3.14.0 or newer");
     }
 }

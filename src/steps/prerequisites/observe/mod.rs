@@ -14,6 +14,7 @@ use super::facts::Facts;
 use super::resources::measure;
 use crate::cluster::forward::supervise;
 use crate::cluster::workload::WorkloadKind;
+use crate::codes::Code;
 use crate::error::{Failure, Kind as FailureKind};
 use crate::images::Images;
 use crate::images::bundle::Bundle;
@@ -191,6 +192,7 @@ async fn look_at_existing(plan: &Plan, kubeconfig: &[PathBuf], name: &str) -> Re
             FailureKind::Prerequisite,
             format!("the user of the context `{name}` lacks rights in the namespace `{}`", plan.namespace),
         )
+        .code(Code::ApiForbidden)
         .evidence_lines(missing.into_iter().take(NAMED));
         let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
         let failure = failure

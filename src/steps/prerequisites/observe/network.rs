@@ -27,6 +27,8 @@ const STORES: [&str; 6] = [
 ];
 /// A name that stands for the registries: the one that images without a host come from.
 const REGISTRY: &str = "registry-1.docker.io";
+/// What `getent` ends with where there is no such name (getent(1)).
+const NOT_FOUND: i32 = 2;
 /// How long a container may take to start and to find a name.
 const NAME: Duration = Duration::from_secs(20);
 
@@ -131,7 +133,11 @@ pub(super) async fn names(context: Context<'_>, docker: &Docker, bundle: Option<
         let command = docker.run_once(image, "getent", &["hosts", REGISTRY]).deadline(NAME);
         return match command.outcome(Kind::Prerequisite, context.ui).await {
             Ok(output) if output.code == Some(0) => Names::Found(REGISTRY.to_owned()),
-            Ok(output) => Names::NotFound(REGISTRY.to_owned(), command.failed(Kind::Prerequisite, &output).evidence),
+            Ok(output) if output.code == Some(NOT_FOUND) => {
+                let failure = command.failed(Kind::Prerequisite, &output);
+                Names::NotFound(REGISTRY.to_owned(), [vec![failure.message], failure.evidence].concat())
+            }
+            Ok(_) => Names::NotAsked("no container could be started for it"),
             Err(failure) => Names::NotFound(REGISTRY.to_owned(), vec![failure.message]),
         };
     }
