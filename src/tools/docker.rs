@@ -1,5 +1,7 @@
 //! The docker command: is the engine there, what is a container, images in and out.
 
+mod look;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -169,7 +171,7 @@ impl Docker {
         if words.is_empty() {
             words.extend(output.stdout.lines().map(str::to_owned));
         }
-        Err(if is_podman(&output.stdout) { podman() } else { unreachable_engine(&words) })
+        Err(if look::is_podman(&output.stdout) { look::podman() } else { unreachable_engine(&words) })
     }
 
     /// The container of this name, if there is one.
@@ -203,38 +205,6 @@ impl Docker {
         names.sort();
         names.dedup();
         Ok(names)
-    }
-
-    /// The engine's programs by name: `Engine`, `containerd`, or `Podman Engine`.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub async fn components(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
-        let format = "{{range .Server.Components}}{{println .Name}}{{end}}";
-        let output = self.command(["version", "--format", format]).run(Kind::Prerequisite, ui).await?;
-        Ok(output.stdout.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
-    }
-
-    /// A line for each network: its name, then its subnets.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub async fn subnets(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
-        let output = self.command(["network", "ls", "--quiet"]).run(Kind::Prerequisite, ui).await?;
-        let networks: Vec<&str> = output.stdout.lines().map(str::trim).filter(|id| !id.is_empty()).collect();
-        if networks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let format = "{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}";
-        let inspect = self.command(["network", "inspect", "--format", format]).args(networks);
-        Ok(inspect.run(Kind::Prerequisite, ui).await?.stdout.lines().map(str::to_owned).collect())
-    }
-
-    /// Runs one program in a container of an image that the engine has; it is gone afterwards.
-    #[must_use]
-    pub fn run_once(&self, image: &str, program: &str, arguments: &[&str]) -> Command {
-        let run = ["run", "--rm", "--pull", "never", "--label", "windtunnel.dev/doctor=true", "--entrypoint", program];
-        self.command(run).arg(image).args(arguments)
     }
 
     /// Removes the network that kind made for its nodes, unless a node of any cluster is left, in whatever state, or anything else uses it.
@@ -321,20 +291,6 @@ const fn yes() -> bool {
 /// Lists that are empty come as null.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// What Podman's `docker` prints for `docker info` (containers/podman, `libpod/define/info.go`).
-fn is_podman(text: &str) -> bool {
-    let document: serde_json::Value = serde_json::from_str(text.trim()).unwrap_or_default();
-    document["store"]["graphDriverName"].is_string() && document["version"].is_object()
-}
-
-fn podman() -> Failure {
-    Failure::new(Kind::Prerequisite, "the docker command is Podman's, and windtunnel needs a Docker Engine")
-        .code(Code::EnginePodman)
-        .evidence("`docker info` prints what `podman info` prints")
-        .hint(INSTALL)
-        .hint("remove the package podman-docker, or put Docker's own command first on PATH")
 }
 
 /// Tells the ways apart in which an engine does not answer.

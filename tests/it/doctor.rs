@@ -1,5 +1,7 @@
 //! `windtunnel doctor`: everything in one report, whatever is there, and the same checks before `up`.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use crate::context::{Run, TestContext, assert_run};
@@ -122,7 +124,6 @@ fn a_program_for_another_processor_is_named() {
     let other = if cfg!(target_arch = "x86_64") { 0xb7 } else { 0x3e };
     header[18] = other;
     std::fs::write(context.path("bin/kind"), header).unwrap();
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(context.path("bin/kind"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let run = context.run(&["up"]);
     assert!(run.code == 3 && run.stderr.contains("error[WT120]: `kind` is built for linux/"), "{run}");
