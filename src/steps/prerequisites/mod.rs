@@ -1,6 +1,6 @@
 //! "Checking prerequisites": everything that can be known to be wrong before anything is touched.
 //!
-//! [`observe`] looks and judges nothing, [`judge`] judges and looks at nothing; between them are plain [`Facts`].
+//! `observe` looks and judges nothing, `judge` judges and looks at nothing; between them are plain facts.
 
 mod dags;
 mod facts;
