@@ -27,6 +27,9 @@ built once into ~/.cache/windtunnel/tools. With CI=true and no CARGO_TARGET_DIR,
 ~/.cache/windtunnel/target, so that a fresh clone has its dependencies built already. Screenshots and logs of tests/e2e
 go to WINDTUNNEL_E2E_ARTEFACTS, or ./artefacts.
 
+The real charts are tested where their archives are in the folder WINDTUNNEL_E2E_CHARTS or in windtunnel's cache; with Airflow 2
+where scripts/images/build.sh official-2 or community has made its bundle, with Celery where it has made redis.
+
 Exit status: 0 all is well, 1 not.
 EOT
 }

@@ -1,5 +1,6 @@
 //! The command line: types and help texts only.
 
+mod doctor;
 mod forward;
 mod origins;
 mod project;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::plan::{Provider, Wishes};
+use crate::plan::{ContainerRuntime, Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
+pub use doctor::DoctorArgs;
 pub use forward::{ForwardCommand, ForwardRoute};
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
@@ -124,6 +126,8 @@ pub enum Command {
     Down(DownArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
     Smoke,
+    /// Say why a DAG or a task is not done: what Airflow and Kubernetes know of it together.
+    Why(WhyArgs),
     /// Open the web interface in the browser.
     Open,
     /// Print the web address, user and password.
@@ -135,6 +139,8 @@ pub enum Command {
     /// The connection from 127.0.0.1 to the web interface.
     #[command(subcommand)]
     Forward(ForwardCommand),
+    /// Write one archive for a bug report: settings, versions, states, events and logs, without secrets.
+    Report(ReportArgs),
     /// Write a windtunnel.yaml with every setting and what it is for into this folder.
     Init,
     /// The settings of the environment, and where each comes from.
@@ -172,20 +178,6 @@ pub struct UpArgs {
     pub smoke: bool,
 }
 
-/// Options of `doctor`.
-#[derive(Args, Debug, Default)]
-pub struct DoctorArgs {
-    /// What the environment is to be.
-    #[command(flatten)]
-    pub settings: Settings,
-    /// Repair what can be repaired safely: each command is shown first, and asked for.
-    #[arg(long)]
-    pub fix: bool,
-    /// A folder on a web server with the files of kind, Helm and minikube, instead of their makers'.
-    #[arg(long, value_name = "URL", env = "WINDTUNNEL_TOOLS_MIRROR")]
-    pub tools_mirror: Option<String>,
-}
-
 /// What an environment is to be: each but the consents is a key of windtunnel.yaml too.
 #[derive(Args, Debug, Default)]
 pub struct Settings {
@@ -201,6 +193,9 @@ pub struct Settings {
     /// The driver of a new minikube profile [default: docker].
     #[arg(long, value_name = "DRIVER", env = "WINDTUNNEL_DRIVER")]
     pub driver: Option<String>,
+    /// What runs the containers of a new minikube profile [default: containerd].
+    #[arg(long, value_name = "RUNTIME", env = "WINDTUNNEL_CONTAINER_RUNTIME", value_enum)]
+    pub container_runtime: Option<RuntimeChoice>,
     /// The kubeconfig context of a cluster that exists; none is ever guessed.
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_CONTEXT")]
     pub context: Option<String>,
@@ -253,6 +248,7 @@ impl Settings {
             name: Some(name.to_owned()),
             provider: self.provider.map(Provider::from),
             driver: self.driver.clone(),
+            container_runtime: self.container_runtime.map(ContainerRuntime::from),
             cpus: self.cpus,
             memory: self.memory.clone(),
             context: self.context.clone(),
@@ -315,12 +311,50 @@ impl From<ExecutorChoice> for Executor {
     }
 }
 
+/// `--container-runtime`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum RuntimeChoice {
+    /// As in kind's nodes.
+    Containerd,
+    /// A Docker Engine of the node's own.
+    Docker,
+}
+
+impl From<RuntimeChoice> for ContainerRuntime {
+    fn from(choice: RuntimeChoice) -> Self {
+        match choice {
+            RuntimeChoice::Containerd => Self::Containerd,
+            RuntimeChoice::Docker => Self::Docker,
+        }
+    }
+}
+
 /// Options of `down`.
 #[derive(Args, Debug)]
 pub struct DownArgs {
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Options of `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Where to write it [default: windtunnel-report-NAME-TIME.tar.gz in this folder].
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Options of `why`.
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// The DAG.
+    pub dag: String,
+    /// One of its tasks [default: the one that the run waits for or failed at].
+    pub task: Option<String>,
+    /// The run [default: the newest one].
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
 }
 
 /// Options of `logs`.

@@ -108,14 +108,7 @@ impl Failure {
     /// Makes the commands in the hints work for an environment that has not the default name.
     #[must_use]
     pub fn for_environment(mut self, name: &str) -> Self {
-        let option = format!(" --name {name}");
-        for hint in self.hints.iter_mut().filter(|hint| !hint.contains("--name")) {
-            let mut pieces: Vec<String> = hint.split('`').map(str::to_owned).collect();
-            // Between backticks stand commands: every second piece.
-            let commands = pieces.iter_mut().skip(1).step_by(2).filter(|command| command.starts_with("windtunnel "));
-            commands.for_each(|command| command.push_str(&option));
-            *hint = pieces.join("`");
-        }
+        name_environment(&mut self.hints, name);
         self
     }
 
@@ -134,6 +127,18 @@ impl Failure {
     /// A fault of windtunnel's own: something that cannot be, was.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(Kind::Bug, message).hint("this is a fault in windtunnel: please report it with the output of `-v`")
+    }
+}
+
+/// Adds `--name` to windtunnel's own commands in hints, which stand between backticks, unless a hint names an environment already.
+pub fn name_environment(hints: &mut [String], name: &str) {
+    let option = format!(" --name {name}");
+    for hint in hints.iter_mut().filter(|hint| !hint.contains("--name")) {
+        let mut pieces: Vec<String> = hint.split('`').map(str::to_owned).collect();
+        // Between backticks stand commands: every second piece.
+        let commands = pieces.iter_mut().skip(1).step_by(2).filter(|command| command.starts_with("windtunnel "));
+        commands.for_each(|command| command.push_str(&option));
+        *hint = pieces.join("`");
     }
 }
 

@@ -61,7 +61,11 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
         Command::Status => commands::status::status(&name()?, ui, surroundings).await,
         Command::Doctor(arguments) => commands::doctor::doctor(arguments, &name()?, ui, surroundings).await,
         Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
+        Command::Report(arguments) => {
+            Box::pin(commands::report::report(arguments, origins, &name()?, ui, surroundings)).await
+        }
         Command::Smoke => commands::smoke::smoke(&name()?, ui, surroundings).await,
+        Command::Why(arguments) => commands::why::why(arguments, &name()?, ui, surroundings).await,
         Command::Open => commands::open::open(&name()?, ui, surroundings).await,
         Command::Credentials => commands::credentials::credentials(&name()?, ui, surroundings),
         Command::Kubeconfig => commands::kubeconfig::kubeconfig(&name()?, ui, surroundings),
@@ -124,9 +128,16 @@ fn look_around() -> Result<Surroundings, Failure> {
         Some(files) => std::env::split_paths(&files).collect(),
         None => vec![folders.home_dir().join(".kube/config")],
     };
+    // As minikube itself does it (kubernetes/minikube, `pkg/minikube/localpath`).
+    let minikube = match named("MINIKUBE_HOME") {
+        Some(home) if home.ends_with(".minikube") => home,
+        Some(home) => home.join(".minikube"),
+        None => folders.home_dir().join(".minikube"),
+    };
     let folder = std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?;
     Ok(Surroundings {
         kubeconfig: kubeconfig.into_iter().map(|file| folder.join(file)).collect(),
+        minikube: folder.join(minikube),
         folder,
         search_path: std::env::var_os("PATH").unwrap_or_default(),
         program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,

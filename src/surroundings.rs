@@ -21,6 +21,8 @@ pub struct Surroundings {
     pub paths: Paths,
     /// The files of the user's own kubeconfig, as `KUBECONFIG` names them, absolute; read only where a context was named or is to be chosen.
     pub kubeconfig: Vec<PathBuf>,
+    /// minikube's own folder, where its profiles are: `~/.minikube` by default.
+    pub minikube: PathBuf,
     /// Where files are kept that can be made again: pulled images, `~/.cache/windtunnel` by default.
     pub cache: PathBuf,
     /// The user that files of the DAG folder belong to, as a number.
@@ -135,6 +137,7 @@ mod tests {
             program: PathBuf::new(),
             paths: Paths::new(folder.join("state")),
             kubeconfig: Vec::new(),
+            minikube: PathBuf::new(),
             cache: PathBuf::new(),
             user: rustix::process::geteuid().as_raw(),
             proxies: Proxies::default(),

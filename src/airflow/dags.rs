@@ -1,5 +1,6 @@
 //! DAGs, runs, task instances and import errors, as far as a smoke run and a log reader need them.
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +9,28 @@ use crate::error::Failure;
 use crate::profile::Generation;
 
 /// A DAG that Airflow has in its database.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct Dag {
     /// Its id.
     pub dag_id: String,
     /// The DAG bundle that its file is in.
     pub bundle_name: Option<String>,
+    /// Whether its runs wait until it is unpaused.
+    #[serde(default)]
+    pub is_paused: bool,
+    /// How many of its runs may be running at a time.
+    #[serde(default)]
+    pub max_active_runs: Option<u32>,
 }
 
 /// A run of a DAG.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 pub struct DagRun {
     /// Its id within the DAG.
     pub dag_run_id: String,
+    /// `queued`, `running`, `success` or `failed`.
+    #[serde(default)]
+    pub state: Option<String>,
 }
 
 /// A task of a run.
@@ -35,6 +45,18 @@ pub struct TaskInstance {
     /// Which copy of a mapped task; -1 where the task is not mapped, and before Airflow 2.3.
     #[serde(default = "not_mapped")]
     pub map_index: i64,
+    /// The pool whose slot it needs.
+    #[serde(default)]
+    pub pool: Option<String>,
+    /// When it was handed to the executor last.
+    #[serde(default)]
+    pub queued_when: Option<Timestamp>,
+    /// When its last try began.
+    #[serde(default)]
+    pub start_date: Option<Timestamp>,
+    /// When its last try ended.
+    #[serde(default)]
+    pub end_date: Option<Timestamp>,
 }
 
 const fn not_mapped() -> i64 {
@@ -169,11 +191,11 @@ pub async fn task_instance(
     found(client.get(&path).await?)
 }
 
-/// The files of a bundle that cannot be read, at most 100.
+/// The files of a bundle that cannot be read, or those of all bundles, at most 100.
 ///
 /// # Errors
 /// As [`dag`].
-pub async fn import_errors(client: &Client, bundle: &str) -> Result<Vec<ImportError>, Failure> {
+pub async fn import_errors(client: &Client, bundle: Option<&str>) -> Result<Vec<ImportError>, Failure> {
     #[derive(Deserialize)]
     struct Page {
         import_errors: Vec<ImportError>,
@@ -184,7 +206,9 @@ pub async fn import_errors(client: &Client, bundle: &str) -> Result<Vec<ImportEr
     };
     let mut errors = client.get(&client.rest(path)).await?.accept::<Page>()?.import_errors;
     // Airflow 2 has no bundles.
-    errors.retain(|error| client.generation() == Generation::Two || error.bundle_name.as_deref() == Some(bundle));
+    if let (Some(bundle), Generation::Three) = (bundle, client.generation()) {
+        errors.retain(|error| error.bundle_name.as_deref() == Some(bundle));
+    }
     Ok(errors)
 }
 
@@ -250,7 +274,7 @@ mod tests {
             {"import_error_id":2,"timestamp":"2026-11-22T21:59:19.467763Z","filename":"mine.py","bundle_name":"dags-folder","stack_trace":"bang"}
         ],"total_entries":2}"#;
         let (port, _) = serve([Script::json(200, body)]).await;
-        let errors = import_errors(&Client::new(port), "windtunnel").await.unwrap();
+        let errors = import_errors(&Client::new(port), Some("windtunnel")).await.unwrap();
         assert_eq!(errors.iter().map(|error| error.filename.as_str()).collect::<Vec<_>>(), ["broken.py"]);
     }
 }

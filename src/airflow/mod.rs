@@ -11,6 +11,7 @@ mod log_lines;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod task_log;
+pub mod tasks;
 
 pub use answer::Answer;
 pub use client::{Client, segment};

@@ -7,6 +7,7 @@ pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;
+pub mod objects;
 mod observe;
 pub mod release;
 mod removal;

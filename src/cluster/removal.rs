@@ -53,8 +53,7 @@ impl Cluster {
         }
         let left = reader.state().first().map(|pod| pod.name_any()).unwrap_or_default();
         let message = format!("the pod `{left}` has not ended within {} s", deadline.as_secs());
-        Err(Failure::new(Kind::Timeout, message)
-            .hint(format!("to see why: `kubectl describe pod {left} --namespace {namespace}`")))
+        Err(Failure::new(Kind::Timeout, message))
     }
 
     async fn remove_all<K>(&self, namespace: &str, environment: &str) -> Result<(), Failure>
@@ -108,8 +107,7 @@ impl Cluster {
             Kind::Timeout,
             format!("the namespace `{name}` is still being deleted after {} s", deadline.as_secs()),
         )
-        .evidence_lines(obstacles(last.as_ref()))
-        .hint(format!("to see what is left in it: `kubectl get all --namespace {name}`")))
+        .evidence_lines(obstacles(last.as_ref())))
     }
 }
 

@@ -19,7 +19,7 @@ use super::workload::{Expected, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
 /// How long the API server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A release and its nodes at one moment.
 #[derive(Clone, Debug, Serialize)]

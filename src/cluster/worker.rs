@@ -7,10 +7,10 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, LogParams};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, ResourceExt};
 
 use super::Cluster;
 use crate::error::{During, Failure, Kind};
@@ -57,6 +57,33 @@ pub enum Phase {
     },
     /// The pod is deleted.
     Gone,
+}
+
+/// A worker pod, and the task that it is for: `KubernetesExecutor` annotates it with the ids as they are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TaskPod {
+    /// The pod.
+    pub worker: Worker,
+    /// The run's id.
+    pub run_id: String,
+    /// The task's id.
+    pub task_id: String,
+}
+
+/// The worker pods of one DAG that are there now.
+///
+/// # Errors
+/// The API server refuses or does not answer.
+pub async fn list_workers(cluster: &Cluster, namespace: &str, dag_id: &str) -> Result<Vec<TaskPod>, Failure> {
+    let parameters = ListParams::default().labels("kubernetes_executor=True");
+    let listed =
+        pods(cluster, namespace).list(&parameters).await.during(Kind::Cluster, "cannot list the worker pods")?;
+    let of_dag = listed.items.iter().filter_map(|pod| {
+        let annotation = |key: &str| pod.annotations().get(key).cloned();
+        let task_pod = TaskPod { worker: worker(pod), run_id: annotation("run_id")?, task_id: annotation("task_id")? };
+        (annotation("dag_id")? == dag_id).then_some(task_pod)
+    });
+    Ok(of_dag.collect())
 }
 
 /// What becomes of the worker pods of one DAG.

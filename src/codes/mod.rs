@@ -139,6 +139,14 @@ codes! {
     TaskFailed = "WT811", "task_failed";
     TaskLogLost = "WT812", "task_log_lost";
     SmokeLate = "WT813", "smoke_late";
+    DagPaused = "WT851", "dag_paused";
+    RunsAtLimit = "WT852", "runs_at_limit";
+    PoolMissing = "WT853", "pool_missing";
+    PoolFull = "WT854", "pool_full";
+    UpstreamUnfinished = "WT855", "upstream_unfinished";
+    UpstreamFailed = "WT856", "upstream_failed";
+    RetryWaits = "WT857", "retry_waits";
+    WorkerPodRefused = "WT858", "worker_pod_refused";
 }
 
 impl Code {

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../profiles/windtunnel.schema.json");
 
 /// The document of `-o json`.
 #[derive(Serialize)]
-struct Shown {
+pub(super) struct Shown {
     /// The `windtunnel.yaml` that counts; null where none does.
     file: Option<PathBuf>,
     /// Every setting.
@@ -35,6 +35,22 @@ pub fn show(
     ui: &Ui,
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
+    let shown = shown(settings, origins, name, surroundings)?;
+    if ui.is_json() {
+        ui.document(&shown);
+    } else {
+        ui.data(&render(&shown));
+    }
+    Ok(())
+}
+
+/// Every setting that `up` with these options would use.
+pub(super) fn shown(
+    settings: &Settings,
+    origins: &Origins,
+    name: &str,
+    surroundings: &Surroundings,
+) -> Result<Shown, Failure> {
     let Resolved { plan, project, before } = resolve(settings, name, surroundings)?;
     let file = project.as_ref().map(Project::wishes).unwrap_or_default();
     let settings = plan.settings(Layers {
@@ -43,13 +59,7 @@ pub fn show(
         in_file: &|key| project.as_ref().map(|project| project.origin(key)),
         before: before.is_some(),
     });
-    let shown = Shown { file: project.map(|project| project.path), settings };
-    if ui.is_json() {
-        ui.document(&shown);
-    } else {
-        ui.data(&render(&shown));
-    }
-    Ok(())
+    Ok(Shown { file: project.map(|project| project.path), settings })
 }
 
 /// Prints the schema.

@@ -10,7 +10,7 @@ use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::cluster::survey::{self, Survey};
 use crate::cluster::workload::Expected;
-use crate::error::{Failure, Kind};
+use crate::error::{During, Failure, Kind};
 use crate::plan;
 use crate::plan::ClusterPlan;
 use crate::profile::Generation;
@@ -58,19 +58,7 @@ struct Status {
 pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
-    let cluster = match &record.cluster {
-        ClusterPlan::Existing { .. } if answers(&record, &paths).await => "running",
-        ClusterPlan::Existing { .. } => "unreachable",
-        ClusterPlan::Minikube { driver, .. } => {
-            minikube::look(&record, driver, &paths, surroundings, ui).await?.1.state()
-        }
-        ClusterPlan::Kind => {
-            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-            docker.info(ui).await?;
-            kind::find(&docker, name, &paths, ui).await?.state()
-        }
-    };
-    let status = look(&record, cluster, &paths).await;
+    let status = take(&record, &paths, surroundings, ui).await?;
     if ui.is_json() {
         ui.document(&status);
     } else {
@@ -83,10 +71,42 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint("to repair: `windtunnel up`"))
 }
 
+/// What `-o json` prints, for a report.
+pub(super) async fn document(
+    record: &Record,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<serde_json::Value, Failure> {
+    let status = take(record, paths, surroundings, ui).await?;
+    serde_json::to_value(status).during(Kind::Bug, "cannot write the status")
+}
+
+async fn take(
+    record: &Record,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<Status, Failure> {
+    let cluster = match &record.cluster {
+        ClusterPlan::Existing { .. } if answers(record, paths).await => "running",
+        ClusterPlan::Existing { .. } => "unreachable",
+        ClusterPlan::Minikube { driver, .. } => {
+            minikube::look(record, driver, paths, surroundings, ui).await?.1.state()
+        }
+        ClusterPlan::Kind => {
+            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+            docker.info(ui).await?;
+            kind::find(&docker, &record.name, paths, ui).await?.state()
+        }
+    };
+    Ok(look(record, cluster, paths).await)
+}
+
 /// Whether a cluster that windtunnel did not make answers: all that is known of how it is.
 async fn answers(record: &Record, paths: &EnvironmentPaths) -> bool {
     match Cluster::open(&paths.kubeconfig(), &record.context).await {
-        Ok(cluster) => cluster.await_version(Duration::ZERO).await.is_ok(),
+        Ok(cluster) => cluster.version().await.is_ok(),
         Err(_) => false,
     }
 }

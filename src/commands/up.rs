@@ -42,6 +42,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     let is_new = !paths.root().exists();
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
+    ui.keep_events(&paths.events())?;
 
     let ready = match steps::prerequisites::check(context).await {
         Ok(ready) => ready,

@@ -1,4 +1,4 @@
-//! Brings images into a node's containerd, skipping those that are there by digest.
+//! Brings images into a node's containerd or Docker Engine, skipping those that are there by digest.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Image;
 use crate::error::{During, Failure, Kind};
+use crate::plan::ContainerRuntime;
 use crate::tools::docker::Docker;
 use crate::tools::process::Command;
 use crate::ui::Ui;
@@ -18,6 +19,8 @@ const CONTAINERD_START: &str = "60s";
 const NOT_INITIALIZED: &str = "server is not initialized yet";
 /// How long that may take.
 const INITIALIZATION: Duration = Duration::from_mins(1);
+/// How long bringing in one image may take.
+const IMPORT: Duration = Duration::from_mins(10);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -36,16 +39,45 @@ struct Listed {
     repo_tags: Vec<String>,
 }
 
+/// A node of ours, by its container and what runs the containers in it.
+#[derive(Clone, Copy)]
+pub struct Inside<'a> {
+    /// The engine that the node is a container of.
+    pub docker: &'a Docker,
+    /// The container's name.
+    pub node: &'a str,
+    /// What runs in it.
+    pub runtime: ContainerRuntime,
+}
+
+impl Inside<'_> {
+    /// The command that lists what images there are, for people.
+    #[must_use]
+    pub fn listing(&self) -> String {
+        match self.runtime {
+            ContainerRuntime::Containerd => format!("docker exec {} crictl images", self.node),
+            ContainerRuntime::Docker => format!("docker exec {} docker images", self.node),
+        }
+    }
+}
+
 /// Those of the images that the node does not have yet, in order. An image whose id is known must be there by that id.
 ///
 /// # Errors
 /// The node's container runtime does not answer.
-pub async fn missing<'i>(
-    docker: &Docker,
-    node: &str,
-    images: &[&'i Image],
-    ui: &Ui,
-) -> Result<Vec<&'i Image>, Failure> {
+pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> Result<Vec<&'i Image>, Failure> {
+    let Inside { docker, node, runtime } = inside;
+    if runtime == ContainerRuntime::Docker {
+        let mut missing = Vec::new();
+        for image in images {
+            let there = docker.image_id_inside(node, &image.reference, ui).await?;
+            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there));
+            if !is_it {
+                missing.push(*image);
+            }
+        }
+        return Ok(missing);
+    }
     // crictl gives up at once where the runtime's socket is not there yet; ctr waits for it.
     docker.exec(node, ["ctr", "--connect-timeout", CONTAINERD_START, "version"]).run(Kind::Image, ui).await?;
     let command = docker.exec(node, ["crictl", "images", "--output", "json"]);
@@ -85,7 +117,16 @@ fn qualified(reference: &str) -> String {
 /// The command that brings an image into the node's container runtime, by the shortest way: `mount` is the host folder that the node sees
 /// at `mounted_at`. An archive elsewhere and an image that only the engine has go through a pipe.
 #[must_use]
-pub fn import(docker: &Docker, node: &str, image: &Image, mount: Option<&Path>, mounted_at: &str) -> Command {
+pub fn import(inside: Inside<'_>, image: &Image, mount: Option<&Path>, mounted_at: &str) -> Command {
+    let Inside { docker, node, runtime } = inside;
+    if runtime == ContainerRuntime::Docker {
+        let load = docker.exec_reading(node, ["docker", "image", "load", "--quiet"]);
+        let load = match &image.archive {
+            Some(archive) => load.input_file(archive),
+            None => load.input_from(docker.save(&image.reference)),
+        };
+        return load.deadline(IMPORT);
+    }
     // The kubelet's namespace. Overlayfs is what kind's nodes use.
     let arguments = || ["ctr", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"];
     let in_mount = image.archive.as_ref().zip(mount).and_then(|(archive, mount)| archive.strip_prefix(mount).ok());
@@ -94,7 +135,7 @@ pub fn import(docker: &Docker, node: &str, image: &Image, mount: Option<&Path>, 
         (None, Some(archive)) => docker.exec_reading(node, arguments()).arg("-").input_file(archive),
         (None, None) => docker.exec_reading(node, arguments()).arg("-").input_from(docker.save(&image.reference)),
     };
-    command.deadline(Duration::from_mins(10))
+    command.deadline(IMPORT)
 }
 
 #[cfg(test)]

@@ -47,6 +47,28 @@ impl Provider {
     }
 }
 
+/// What runs the containers of a minikube node.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerRuntime {
+    /// containerd, as in kind's nodes.
+    #[default]
+    Containerd,
+    /// A Docker Engine of the node's own.
+    Docker,
+}
+
+impl ContainerRuntime {
+    /// As minikube and the user name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Containerd => "containerd",
+            Self::Docker => "docker",
+        }
+    }
+}
+
 /// The cluster of an environment, with what its provider needs to know.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "provider", rename_all = "lowercase", deny_unknown_fields)]
@@ -58,6 +80,9 @@ pub enum ClusterPlan {
     Minikube {
         /// minikube's driver: `docker`, or whatever `minikube start --driver` takes.
         driver: String,
+        /// What runs the containers of the node.
+        #[serde(default)]
+        container_runtime: ContainerRuntime,
         /// How many processors it has; `None` for all that the driver has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cpus: Option<NonZeroU32>,
@@ -85,15 +110,28 @@ impl ClusterPlan {
         }
     }
 
+    /// What runs the containers of nodes that windtunnel makes.
+    #[must_use]
+    pub const fn container_runtime(&self) -> ContainerRuntime {
+        match self {
+            Self::Kind | Self::Existing { .. } => ContainerRuntime::Containerd,
+            Self::Minikube { container_runtime, .. } => *container_runtime,
+        }
+    }
+
     /// As a person would say it: the cluster of the environment `name`.
     #[must_use]
     pub fn describe(&self, name: &str) -> String {
         match self {
             Self::Kind => format!("the kind cluster `{name}`"),
-            Self::Minikube { driver, cpus, memory } => {
+            Self::Minikube { driver, container_runtime, cpus, memory } => {
+                let runtime = match container_runtime {
+                    ContainerRuntime::Containerd => String::new(),
+                    ContainerRuntime::Docker => ", container runtime docker".to_owned(),
+                };
                 let cpus = cpus.map(|cpus| format!(", {cpus} CPUs")).unwrap_or_default();
                 let memory = memory.as_ref().map(|memory| format!(", {memory} of memory")).unwrap_or_default();
-                format!("the minikube profile `{name}` (driver {driver}{cpus}{memory})")
+                format!("the minikube profile `{name}` (driver {driver}{runtime}{cpus}{memory})")
             }
             Self::Existing { context, .. } => format!("the cluster of the context `{context}`"),
         }
@@ -152,6 +190,7 @@ pub(super) fn resolve(
     }
     let of_minikube = [
         ("--driver", wishes.driver.is_some()),
+        ("--container-runtime", wishes.container_runtime.is_some()),
         ("--cpus", wishes.cpus.is_some()),
         ("--memory", wishes.memory.is_some()),
     ];
@@ -164,15 +203,18 @@ pub(super) fn resolve(
     let cluster = match provider {
         Provider::Kind => ClusterPlan::Kind,
         Provider::Minikube => {
-            let (former_driver, former_cpus, former_memory) = match former {
-                Some(ClusterPlan::Minikube { driver, cpus, memory }) => (driver.as_str(), *cpus, memory.clone()),
-                _ => (DEFAULT_DRIVER, None, None),
+            let (former_driver, former_runtime, former_cpus, former_memory) = match former {
+                Some(ClusterPlan::Minikube { driver, container_runtime, cpus, memory }) => {
+                    (driver.as_str(), *container_runtime, *cpus, memory.clone())
+                }
+                _ => (DEFAULT_DRIVER, ContainerRuntime::default(), None, None),
             };
             if let Some(memory) = &wishes.memory {
                 check_memory(memory)?;
             }
             ClusterPlan::Minikube {
                 driver: wishes.driver.clone().unwrap_or_else(|| former_driver.to_owned()),
+                container_runtime: wishes.container_runtime.unwrap_or(former_runtime),
                 cpus: wishes.cpus.or(former_cpus),
                 memory: wishes.memory.clone().or(former_memory),
             }
@@ -184,15 +226,14 @@ pub(super) fn resolve(
                 }
                 _ => (None, None),
             };
-            let context = wishes.context.clone().or(former_context).ok_or_else(|| {
-                Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
-                    .hint("name it: `--context NAME`; the names: `kubectl config get-contexts`")
-            })?;
             let named = wishes.kubeconfig.as_ref().map(|path| vec![super::inside(folder, path)]);
-            ClusterPlan::Existing {
-                kubeconfig: named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned()),
-                context,
-            }
+            let files = named.or(former_kubeconfig).unwrap_or_else(|| kubeconfig.to_owned());
+            let context = wishes.context.clone().or(former_context).ok_or_else(|| {
+                let list = super::kubectl(&files, kubeconfig, "config get-contexts");
+                Failure::usage("which cluster? `--provider existing` needs the name of a kubeconfig context")
+                    .hint(format!("name it: `--context NAME`; the names: `{list}`"))
+            })?;
+            ClusterPlan::Existing { kubeconfig: files, context }
         }
     };
     match former {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, Wishes, inside, is_path};
+use super::{ContainerRuntime, Provider, Wishes, inside, is_path};
 use crate::error::Failure;
 use crate::profile::Executor;
 
@@ -17,10 +17,15 @@ use crate::profile::Executor;
 pub const FILE: &str = "windtunnel.yaml";
 
 /// Each key, what it is for, and what stands for it where it is not set.
-const KEYS: [(&str, &str, &str); 17] = [
+const KEYS: [(&str, &str, &str); 18] = [
     ("name", "The environment, its cluster and its release.", "name: airflow-cluster"),
     ("provider", "What provides the cluster: kind, minikube or existing.", "provider: kind"),
     ("driver", "The driver of a minikube cluster.", "driver: docker"),
+    (
+        "container-runtime",
+        "What runs the containers of a minikube cluster: containerd or docker.",
+        "container-runtime: containerd",
+    ),
     ("cpus", "The processors of a new minikube cluster; without this, all that its driver has.", "cpus: 4"),
     ("memory", "The memory of a new minikube cluster; without this, all that its driver has.", "memory: 6g"),
     ("context", "The kubeconfig context of an existing cluster.", "context: my-cluster"),
@@ -56,6 +61,9 @@ pub struct ProjectFile {
     /// The driver of a minikube cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// What runs the containers of a minikube cluster.
+    #[serde(rename = "container-runtime", skip_serializing_if = "Option::is_none")]
+    pub container_runtime: Option<ContainerRuntime>,
     /// The processors of a new minikube cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<NonZeroU32>,
@@ -133,6 +141,7 @@ impl ProjectFile {
             name: self.name.clone(),
             provider: self.provider,
             driver: self.driver.clone(),
+            container_runtime: self.container_runtime,
             cpus: self.cpus,
             memory: self.memory.clone(),
             context: self.context.clone(),

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod file;
+mod kubectl;
 mod name;
 mod settings;
 mod wishes;
@@ -13,9 +14,10 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::profile::{Executor, Profile};
 use crate::state::Record;
-pub use cluster::{ClusterPlan, Provider, check_memory};
+pub use cluster::{ClusterPlan, ContainerRuntime, Provider, check_memory};
 pub(crate) use file::line_of;
 pub use file::{FILE, ProjectFile, render};
+pub use kubectl::kubectl;
 pub use name::check as check_name;
 pub use settings::{Layers, Origin, Setting};
 pub use wishes::Wishes;

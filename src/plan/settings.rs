@@ -74,12 +74,13 @@ impl Plan {
     /// Every setting, in the order of `windtunnel.yaml`, then what the profile says.
     #[must_use]
     pub fn settings(&self, layers: Layers<'_>) -> Vec<Setting> {
-        let (mut driver, mut kubeconfig) = (Value::Null, Value::Null);
+        let (mut driver, mut runtime, mut kubeconfig) = (Value::Null, Value::Null, Value::Null);
         let (mut cpus, mut memory) = (Value::Null, Value::Null);
         match &self.cluster {
             ClusterPlan::Kind => {}
-            ClusterPlan::Minikube { driver: named, cpus: number, memory: size } => {
-                (driver, cpus, memory) = (json!(named), json!(number), json!(size));
+            ClusterPlan::Minikube { driver: named, container_runtime, cpus: number, memory: size } => {
+                (driver, runtime) = (json!(named), json!(container_runtime));
+                (cpus, memory) = (json!(number), json!(size));
             }
             ClusterPlan::Existing { kubeconfig: file, .. } => kubeconfig = json!(file),
         }
@@ -89,6 +90,7 @@ impl Plan {
             ("name", json!(self.name)),
             ("provider", json!(self.cluster.provider())),
             ("driver", driver),
+            ("container-runtime", runtime),
             ("cpus", cpus),
             ("memory", memory),
             ("context", json!(self.context())),
@@ -144,6 +146,7 @@ impl Wishes {
             "name" => self.name.is_some(),
             "provider" => self.provider.is_some(),
             "driver" => self.driver.is_some(),
+            "container-runtime" => self.container_runtime.is_some(),
             "cpus" => self.cpus.is_some(),
             "memory" => self.memory.is_some(),
             "context" => self.context.is_some(),

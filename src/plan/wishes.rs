@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Provider;
+use super::{ContainerRuntime, Provider};
 use crate::profile::Executor;
 
 /// What was asked for on the command line, by `WINDTUNNEL_*` or in `windtunnel.yaml`; `None` where nothing was said.
@@ -16,6 +16,8 @@ pub struct Wishes {
     pub provider: Option<Provider>,
     /// minikube's driver.
     pub driver: Option<String>,
+    /// What runs the containers of a new minikube profile.
+    pub container_runtime: Option<ContainerRuntime>,
     /// The processors of a new minikube profile.
     pub cpus: Option<NonZeroU32>,
     /// The memory of a new minikube profile, as `6g` or `6144m`.
@@ -60,7 +62,7 @@ impl Wishes {
         let wanted = self.provider.or(self.context.as_ref().map(|_| Provider::Existing));
         if self.provider.is_some() && meant.is_some() && wanted != meant {
             (below.provider, below.driver, below.context, below.kubeconfig) = (None, None, None, None);
-            (below.cpus, below.memory) = (None, None);
+            (below.container_runtime, below.cpus, below.memory) = (None, None, None);
         }
         // The one kind of cluster sees folders of this machine, the other claims.
         match wanted {
@@ -72,6 +74,7 @@ impl Wishes {
             name: self.name.or(below.name),
             provider: self.provider.or(below.provider),
             driver: self.driver.or(below.driver),
+            container_runtime: self.container_runtime.or(below.container_runtime),
             cpus: self.cpus.or(below.cpus),
             memory: self.memory.or(below.memory),
             context: self.context.or(below.context),

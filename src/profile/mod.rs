@@ -206,6 +206,18 @@ mod tests {
     }
 
     #[test]
+    fn the_bundles_of_the_build_have_the_airflow_of_their_profiles() {
+        let versions = include_str!("../../scripts/images/versions.env");
+        for (name, line) in
+            [("lite", "AIRFLOW="), ("official", "AIRFLOW="), ("official-2", "OFFICIAL_2="), ("community", "COMMUNITY=")]
+        {
+            let value = versions.lines().find_map(|text| text.strip_prefix(line)).unwrap();
+            let version = value.rsplit(":-").next().unwrap().trim_end_matches('}');
+            assert_eq!(shipped(name).unwrap().airflow.version.to_string(), version, "{name}");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let text = SHIPPED[0].1.replace("stack:", "stak:");
         let failure = parse(&text, "mine.yaml").unwrap_err();

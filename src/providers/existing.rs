@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cluster::{Cluster, kubeconfig};
 use crate::error::{Failure, Kind};
-use crate::state;
+use crate::{plan, state};
 
 /// The context that the user named, as the user's kubeconfig has it.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct Source {
     pub context: String,
     /// The API server's address.
     pub server: String,
+    /// The files that name it.
+    files: Vec<PathBuf>,
     /// A kubeconfig with this context and nothing else. It may hold a secret.
     document: String,
 }
@@ -36,7 +38,12 @@ impl Source {
             .evidence(format!("its API server is {}", found.server))
             .hint("if that is the cluster you mean: `windtunnel up --allow-remote`"));
         }
-        Ok(Self { context: context.to_owned(), server: found.server, document: found.document })
+        Ok(Self {
+            context: context.to_owned(),
+            server: found.server,
+            files: files.to_owned(),
+            document: found.document,
+        })
     }
 
     /// Connects, without a trace on the disk.
@@ -47,10 +54,16 @@ impl Source {
         Cluster::open_text(&self.document, &self.context).await
     }
 
+    /// A kubectl command for the context. `usual` are the kubeconfig files that kubectl reads by itself.
+    #[must_use]
+    pub fn kubectl(&self, usual: &[PathBuf], words: &str) -> String {
+        plan::kubectl(&self.files, usual, &format!("--context {} {words}", self.context))
+    }
+
     /// How to see that it is the cluster which does not answer.
     #[must_use]
-    pub fn unreachable(&self, failure: Failure) -> Failure {
-        failure.hint(format!("see whether it answers to others: `kubectl --context {} get nodes`", self.context))
+    pub fn unreachable(&self, usual: &[PathBuf], failure: Failure) -> Failure {
+        failure.hint(format!("see whether it answers to others: `{}`", self.kubectl(usual, "get nodes")))
     }
 
     /// Writes the private kubeconfig, as the context is now.

@@ -1,6 +1,8 @@
 //! Minikube profiles. With the docker driver, which is the default, a profile's node is a container of the same name.
 //!
-//! minikube mounts one folder of this machine and no more, so that is the DAG folder; its mount marks the node as windtunnel's.
+//! minikube mounts one folder of this machine and no more, so that is the DAG folder; its mount marks profile and node as windtunnel's.
+
+mod owner;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -12,41 +14,49 @@ use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::images::Image;
 use crate::images::bundle::places_of;
-use crate::plan::{ClusterPlan, Plan};
+use crate::plan::{ClusterPlan, ContainerRuntime, Plan};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
 use crate::tools::minikube::{Minikube, Profile, State};
 use crate::ui::Ui;
+use owner::Owner;
+pub use owner::file;
 
 /// The driver whose nodes are containers of the Docker Engine.
 pub const DOCKER: &str = "docker";
 /// The label that minikube puts on the containers of a profile.
 const PROFILE_LABEL: &str = "name.minikube.sigs.k8s.io";
 
-/// Looks what there is, after `minikube status` told `state`.
+/// Looks what there is, after `minikube status` told `state`; `home` is minikube's own folder.
 ///
 /// # Errors
-/// Foreign, where a profile or container of that name was not made by this environment; it is left as it is.
+/// Foreign, where a profile or container of that name was not made by this environment; it is left as it is. minikube's file of the
+/// profile cannot be read.
 pub async fn find(
     docker: Option<&Docker>,
     profile: &str,
     state: State,
+    home: &Path,
     paths: &EnvironmentPaths,
     ui: &Ui,
 ) -> Result<Found, Failure> {
-    let is_known = paths.record().exists() || paths.creating().exists();
+    let record = Record::load(paths)?;
+    let owner = owner::of(home, profile, record.as_ref())?;
+    if let Owner::Another(evidence) = &owner {
+        return Err(foreign(profile, evidence));
+    }
     let container = match docker {
         Some(docker) => docker.container(profile, ui).await?,
         None => None,
     };
     if let Some(container) = container {
-        return judge(profile, state, &container, is_known);
+        return judge(profile, state, &container, record.is_some());
     }
     if state == State::Absent {
         return Ok(Found::Absent);
     }
-    if !is_known {
+    if owner == Owner::Nobody {
         return Err(foreign(profile, "not a container of this Docker Engine"));
     }
     // A profile whose container is gone is made again by `minikube start`; in a virtual machine there never was one.
@@ -65,7 +75,7 @@ pub async fn look(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<(Minikube, Found), Failure> {
-    let Surroundings { search_path, folder, .. } = surroundings;
+    let Surroundings { search_path, folder, minikube: home, .. } = surroundings;
     let docker = if driver == DOCKER { Some(Docker::find(search_path, folder)?) } else { None };
     if let Some(docker) = &docker {
         docker.info(ui).await?;
@@ -73,7 +83,7 @@ pub async fn look(
     let tool = Minikube::find(&places_of(record.bundle.as_deref(), "minikube", surroundings), ui).await?;
     let kubeconfig = paths.kubeconfig();
     let state = tool.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
-    let found = find(docker.as_ref(), &record.name, state, paths, ui).await?;
+    let found = find(docker.as_ref(), &record.name, state, home, paths, ui).await?;
     Ok((tool, found))
 }
 
@@ -110,6 +120,8 @@ fn foreign(profile: &str, evidence: &str) -> Failure {
 pub struct Making<'a> {
     /// `docker`, or whatever minikube takes.
     pub driver: &'a str,
+    /// What runs the node's containers.
+    pub runtime: ContainerRuntime,
     /// How many processors; `None` for all that the driver has.
     pub cpus: Option<NonZeroU32>,
     /// How much memory, as `6g`; `None` for all that the driver has.
@@ -126,8 +138,9 @@ impl<'a> Making<'a> {
     /// What the profile of a plan is made with; `None` where the plan is not for minikube.
     #[must_use]
     pub fn of(plan: &'a Plan, image: &'a Image, user: u32) -> Option<Self> {
-        let ClusterPlan::Minikube { driver, cpus, memory } = &plan.cluster else { return None };
-        Some(Self { driver, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
+        let ClusterPlan::Minikube { driver, container_runtime, cpus, memory } = &plan.cluster else { return None };
+        let runtime = *container_runtime;
+        Some(Self { driver, runtime, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
     }
 }
 
@@ -136,7 +149,7 @@ impl<'a> Making<'a> {
 /// # Errors
 /// Usage, where minikube cannot mount the DAG folder or the bundle's node is not for the driver.
 pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
-    let Making { driver, cpus, memory, dags, image, user } = making;
+    let Making { driver, runtime, cpus, memory, dags, image, user } = making;
     let folder = dags.display().to_string();
     if folder.contains(':') {
         return Err(Failure::usage(format!("minikube cannot mount the DAG folder {folder}: its path has a colon"))
@@ -144,7 +157,7 @@ pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
     }
     let mut options = vec![
         format!("--driver={driver}"),
-        "--container-runtime=containerd".to_owned(),
+        format!("--container-runtime={}", runtime.name()),
         // Healthy is what windtunnel itself finds to be so.
         "--wait=none".to_owned(),
         "--embed-certs".to_owned(),
@@ -237,7 +250,15 @@ mod tests {
     }
 
     fn unlimited(image: &Image) -> Making<'_> {
-        Making { driver: DOCKER, cpus: None, memory: None, dags: Path::new("/dags"), image, user: 0 }
+        Making {
+            driver: DOCKER,
+            runtime: ContainerRuntime::Containerd,
+            cpus: None,
+            memory: None,
+            dags: Path::new("/dags"),
+            image,
+            user: 0,
+        }
     }
 
     #[test]

@@ -253,8 +253,9 @@ pub fn component(shape: Shape<'_>, name: &str) -> Result<Component, Failure> {
     })
 }
 
-/// Every component of a stack that has a log.
-fn components(shape: Shape<'_>) -> Vec<(&'static str, Component)> {
+/// Every component of a stack that has a log, with the name by which people ask for it.
+#[must_use]
+pub fn components(shape: Shape<'_>) -> Vec<(&'static str, Component)> {
     if shape.stack == StackName::Lite {
         return lite::components(shape.name);
     }

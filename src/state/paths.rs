@@ -133,6 +133,12 @@ impl EnvironmentPaths {
         self.root.join("forward.log")
     }
 
+    /// The events of the last `up`, one JSON object a line: its steps with their times, and how it ended.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events.jsonl")
+    }
+
     /// Held by the one command that changes the environment.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

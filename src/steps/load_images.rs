@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::Context;
 use super::prerequisites::{Prerequisites, Provider};
 use crate::error::{Failure, Kind};
-use crate::images::node::{import, missing};
+use crate::images::node::{Inside, import, missing};
 use crate::providers::{self, Node};
 use crate::tools::docker::Docker;
 use crate::ui::Ui;
@@ -33,23 +33,24 @@ pub async fn ensure(
     }
     let Ok(node) = node_runs.await else { return Ok(()) };
     let step = ui.step("load_images", "Loading images");
-    let absent = missing(docker, &node.container, &wanted, ui).await?;
+    let inside = Inside { docker, node: &node.container, runtime: context.plan.cluster.container_runtime() };
+    let absent = missing(inside, &wanted, ui).await?;
     for (index, image) in absent.iter().enumerate() {
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
-        let imported = import(docker, &node.container, image, node.images.as_deref(), providers::IMAGES);
+        let imported = import(inside, image, node.images.as_deref(), providers::IMAGES);
         imported.run(Kind::Image, ui).await.map_err(|failure| {
             failure
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))
                 .hint("to try again: `windtunnel up`")
         })?;
     }
-    let left = if absent.is_empty() { Vec::new() } else { missing(docker, &node.container, &absent, ui).await? };
+    let left = if absent.is_empty() { Vec::new() } else { missing(inside, &absent, ui).await? };
     if let Some(image) = left.first() {
         return Err(Failure::new(
             Kind::Image,
             format!("the node does not have {} although it was loaded", image.reference),
         )
-        .hint("see what it has: `docker exec ".to_owned() + &node.container + " crictl images`"));
+        .hint(format!("see what it has: `{}`", inside.listing())));
     }
     step.done(format!("{} of {} (already there: {})", wanted.len(), wanted.len(), wanted.len() - absent.len()));
     Ok(())

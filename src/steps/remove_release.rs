@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
 use crate::error::Failure;
+use crate::plan;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, Record};
 use crate::tools::helm::{Helm, Target};
@@ -66,12 +67,19 @@ pub async fn remove(
     }
     cluster.remove_labelled(&record.namespace, &record.name).await?;
     step.doing("waiting for its pods to end");
-    cluster.await_no_pods(&record.namespace, &record.name, PODS_END).await?;
+    // The private kubeconfig is never the one that kubectl reads by itself.
+    let kubectl = |words: &str| {
+        let words = format!("--context {} --namespace {} {words}", record.context, record.namespace);
+        plan::kubectl(std::slice::from_ref(&kubeconfig), &[], &words)
+    };
+    let ended = cluster.await_no_pods(&record.namespace, &record.name, PODS_END).await;
+    ended.map_err(|failure| failure.hint(format!("to see why: `{}`", kubectl("describe pods"))))?;
     step.done(format!("{} in {}", record.name, record.context));
 
     let step = ui.step("remove_namespace", "Removing namespace");
     if inventory.namespace_goes {
-        cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await?;
+        let removed = cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await;
+        removed.map_err(|failure| failure.hint(format!("to see what is left in it: `{}`", kubectl("get all"))))?;
         step.done(&record.namespace);
     } else if inventory.others.is_empty() {
         step.done(format!("{} stays: windtunnel did not make it", record.namespace));

@@ -233,13 +233,15 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn image_id(&self, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
-        let command = self.command(["image", "inspect", "--format", "{{.Id}}", reference]);
-        let output = command.outcome(Kind::Image, ui).await?;
-        if output.code == Some(0) {
-            return Ok(Some(output.stdout.trim().to_owned()));
-        }
-        let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such image"));
-        if absent { Ok(None) } else { Err(command.failed(Kind::Image, &output)) }
+        image_id(&self.command(["image", "inspect", "--format", "{{.Id}}", reference]), ui).await
+    }
+
+    /// The same of the engine that runs in a container.
+    ///
+    /// # Errors
+    /// That engine does not answer.
+    pub async fn image_id_inside(&self, container: &str, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
+        image_id(&self.exec(container, ["docker", "image", "inspect", "--format", "{{.Id}}", reference]), ui).await
     }
 
     /// Loads an archive of `docker save`.
@@ -291,6 +293,16 @@ const fn yes() -> bool {
 /// Lists that are empty come as null.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What `docker image inspect` says, or that there is no such image.
+async fn image_id(command: &Command, ui: &Ui) -> Result<Option<String>, Failure> {
+    let output = command.outcome(Kind::Image, ui).await?;
+    if output.code == Some(0) {
+        return Ok(Some(output.stdout.trim().to_owned()));
+    }
+    let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such image"));
+    if absent { Ok(None) } else { Err(command.failed(Kind::Image, &output)) }
 }
 
 /// Tells the ways apart in which an engine does not answer.

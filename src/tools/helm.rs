@@ -100,6 +100,15 @@ impl Helm {
         command.run(Kind::Chart, ui).await.map(drop)
     }
 
+    /// The revisions of a release, as Helm lists them; nothing where there is no such release.
+    ///
+    /// # Errors
+    /// Helm or the cluster refuse.
+    pub async fn history(&self, target: Target<'_>, ui: &Ui) -> Result<String, Failure> {
+        let command = self.command(target, &["history", target.release]);
+        Ok(command.run(Kind::Chart, ui).await?.stdout)
+    }
+
     /// Uninstalls a release, if there is one.
     ///
     /// # Errors

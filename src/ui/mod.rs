@@ -10,6 +10,8 @@ mod report;
 mod step;
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +19,7 @@ use console::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
-use crate::error::{Failure, Kind};
+use crate::error::{During, Failure, Kind};
 use event::Event;
 pub use question::{Answer, Ask, Check, Choice, Question};
 pub use step::Step;
@@ -85,6 +87,8 @@ pub struct Ui {
     output: Mutex<()>,
     /// A document has been written, which is all that belongs on stdout then.
     documented: AtomicBool,
+    /// Where events are kept as well, whether the user wants to see them or not.
+    journal: Mutex<Option<std::fs::File>>,
 }
 
 impl Ui {
@@ -111,6 +115,7 @@ impl Ui {
             progress: MultiProgress::with_draw_target(target),
             output: Mutex::new(()),
             documented: AtomicBool::new(false),
+            journal: Mutex::new(None),
         }
     }
 
@@ -174,8 +179,26 @@ impl Ui {
         self.data(&format!("{}\n", json(document, true)));
     }
 
+    /// From now on keeps every event in this file too, a line each, which only this user can read. What was in it goes.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn keep_events(&self, path: &Path) -> Result<(), Failure> {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+        let file = file.during(Kind::Usage, format!("cannot write {}", path.display()))?;
+        if let Ok(mut journal) = self.journal.lock() {
+            *journal = Some(file);
+        }
+        Ok(())
+    }
+
     /// One JSON event, on a line of its own, if the user asked for JSON.
     pub fn event(&self, event: &Event) {
+        if let Some(file) = self.journal.lock().ok().as_mut().and_then(|journal| journal.as_mut()) {
+            // A disk that has become full is told of by what it keeps from working, not by this.
+            let _ = writeln!(file, "{}", json(event, false));
+        }
         if self.is_json() {
             self.data(&format!("{}\n", json(event, false)));
         }
@@ -184,9 +207,11 @@ impl Ui {
     /// Shows why it ended. The last thing printed: on stdout as JSON, unless a document that tells it is there already.
     pub fn failure(&self, failure: &Failure) {
         self.restore();
-        if self.is_json() && !self.documented.load(Ordering::Relaxed) {
+        let shows_event = self.is_json() && !self.documented.load(Ordering::Relaxed);
+        if shows_event || !self.is_json() {
             self.event(&Event::Failure { failure: failure.clone() });
-        } else {
+        }
+        if !shows_event {
             self.talk(&report::render(failure, self));
         }
     }

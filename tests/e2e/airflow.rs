@@ -50,9 +50,7 @@ impl Airflow {
 
     /// Runs a DAG to its end and returns the run's name.
     pub(crate) fn run_dag(&self, dag: &str) -> String {
-        self.call("PATCH", &format!("dags/{dag}"), Some(&json!({"is_paused": false}))).unwrap();
-        let run = self.call("POST", &format!("dags/{dag}/dagRuns"), Some(&json!({"logical_date": null}))).unwrap();
-        let run = run["dag_run_id"].as_str().unwrap().to_owned();
+        let run = self.start_dag(dag);
         until(&format!("the run {run}"), Duration::from_mins(3), || {
             let state = self.call("GET", &format!("dags/{dag}/dagRuns/{}", run.replace('+', "%2B")), None)?;
             match state["state"].as_str() {
@@ -62,6 +60,19 @@ impl Airflow {
             }
         });
         run
+    }
+
+    /// Begins to run a DAG and returns the run's name.
+    pub(crate) fn start_dag(&self, dag: &str) -> String {
+        self.call("PATCH", &format!("dags/{dag}"), Some(&json!({"is_paused": false}))).unwrap();
+        let run = self.call("POST", &format!("dags/{dag}/dagRuns"), Some(&json!({"logical_date": null}))).unwrap();
+        run["dag_run_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends a run, and with it its worker pods.
+    pub(crate) fn fail_run(&self, dag: &str, run: &str) {
+        let path = format!("dags/{dag}/dagRuns/{}", run.replace('+', "%2B"));
+        self.call("PATCH", &path, Some(&json!({"state": "failed"}))).unwrap();
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {

@@ -1,117 +1,196 @@
-//! Apache's chart, the real one where its archive is at hand, and a stand-in of the same values where it is not.
+//! Apache's chart and the user community's, the real ones where their archives are at hand, and a stand-in where they are not.
 //!
-//! `WINDTUNNEL_E2E_REGISTRY`, if it is set, says that images can be pulled, without which there is no Airflow 2.
-//! `WINDTUNNEL_E2E_CHARTS` is a folder with archives of charts. Those that a profile names, known by their digests, are put into the cache.
+//! Archives are looked for in the folder that `WINDTUNNEL_E2E_CHARTS` names and in windtunnel's own cache, and known by their `Chart.yaml`.
+//! Airflow 2 comes from the bundles beside `WINDTUNNEL_E2E_BUNDLE` with the names that `scripts/images/build.sh` gives them:
+//! `bundle-official-2`, `bundle-community`. What is not there makes its cases be skipped, visibly.
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::artefacts::{say, stage};
-use crate::environment::{Environment, bundle};
+use crate::environment::{Environment, bundle, reference};
 use crate::leftovers;
+use crate::outcome::Outcome;
 
-/// The digests that the shipped profiles name.
-const OFFICIAL: &str = "1f7d1dfe3d58e2c54899950aba907a43625a18c8b6fb3c54760c21592129a5b6";
-
-const COMMUNITY: &str = "f2a4c74727b084502a43b237333cb173b25aab722fe35d41b31c9d3871373103";
-
-#[test]
-fn official_chart() {
-    if !provide(OFFICIAL) {
-        return say("official chart: SKIPPED, its archive is not in the folder WINDTUNNEL_E2E_CHARTS");
-    }
-    installed_proven_and_upgraded("official chart", "official", &["--profile", "official"]);
+/// What is done with one chart.
+struct Case {
+    test: &'static str,
+    /// Of the environment's name.
+    label: &'static str,
+    profile: PathBuf,
+    bundle: PathBuf,
+    /// Options of `up` beside the profile.
+    options: &'static [&'static str],
+    /// What `up` says of what it installs.
+    installs: String,
+    /// A value whose change restarts Airflow.
+    change: &'static str,
 }
 
 #[test]
 fn stand_in_for_the_official_chart() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let profile = std::fs::read_to_string(folder.join("profiles/official.yaml")).unwrap();
-    let (head, _) = profile.split_once("chart:").unwrap();
-    let chart = folder.join("tests/e2e/chart");
-    let text = format!("{head}chart:\n  from: {}\n  version: 1.22.0\n", chart.display());
-    // It has no triggerer: nothing may wait for one.
-    let text = text + "values: {triggerer: {enabled: false}}\n";
-    let file = leftovers::root().join("stand-in.yaml");
-    std::fs::write(&file, text).unwrap();
-    installed_proven_and_upgraded("stand-in chart", "standin", &["--profile", file.to_str().unwrap()]);
+    proven(&Case {
+        test: "stand-in chart",
+        label: "standin",
+        profile: stand_in(),
+        bundle: bundle(),
+        options: &[],
+        installs: "official (Airflow 3.3.2, KubernetesExecutor)".to_owned(),
+        change: "config.core.parallelism=3",
+    });
 }
 
 #[test]
-fn community_chart() {
-    of_airflow_two("community chart", "community", COMMUNITY);
+fn official_chart() {
+    official("official chart", "official", &[], "KubernetesExecutor");
+}
+
+#[test]
+fn official_chart_with_celery() {
+    if !has_redis(&bundle()) {
+        return say("official chart, Celery: SKIPPED, the bundle has no Redis: `scripts/images/build.sh redis`");
+    }
+    official("official chart, Celery", "celery", &["--executor", "celery"], "CeleryExecutor");
+}
+
+#[test]
+fn official_chart_with_local_executor() {
+    official("official chart, local", "local", &["--executor", "local"], "LocalExecutor");
 }
 
 #[test]
 fn official_chart_with_airflow_two() {
-    of_airflow_two("official chart, Airflow 2", "official-2", OFFICIAL);
+    let test = "official chart, Airflow 2";
+    let Some(bundle) = bundle_of_airflow_two(test, "official-2") else { return };
+    let Some(profile) = profile(test, "official-2") else { return };
+    let installs = "official (Airflow 2.11".to_owned();
+    proven(&Case {
+        test,
+        label: "official-2",
+        profile,
+        bundle,
+        options: &[],
+        installs,
+        change: "config.core.parallelism=3",
+    });
 }
 
-/// No bundle has Airflow 2: its image has to be pulled.
-fn of_airflow_two(test: &str, profile: &str, chart: &str) {
-    if std::env::var_os("WINDTUNNEL_E2E_REGISTRY").is_none() {
-        return say(&format!("{test}: SKIPPED, WINDTUNNEL_E2E_REGISTRY does not say that images can be pulled"));
-    }
-    if !provide(chart) {
-        return say(&format!("{test}: SKIPPED, its archive is not in the folder WINDTUNNEL_E2E_CHARTS"));
-    }
-    let environment = Environment::claim(profile);
-    for tool in ["kind", "helm"] {
-        let link = environment.folder.join("bin").join(tool);
-        std::os::unix::fs::symlink(bundle().join("bin").join(tool), link).unwrap();
-    }
-    let port = environment.port.to_string();
-    stage(test, "up, with smoke", || {
-        let up = environment.windtunnel(&["up", "--port", &port, "--profile", profile, "--smoke"]);
-        up.succeeded().says(&["worker pod"]);
-    });
-    stage(test, "up again changes nothing", || drop(environment.windtunnel(&["up"]).succeeded()));
-    stage(test, "an upgrade", || {
-        environment.windtunnel(&["up", "--set", "scheduler.replicas=1", "--smoke"]).succeeded();
-    });
-    stage(test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
+#[test]
+fn community_chart() {
+    let test = "community chart";
+    let Some(bundle) = bundle_of_airflow_two(test, "community") else { return };
+    let Some(profile) = profile(test, "community") else { return };
+    let installs = "community (Airflow 2.".to_owned();
+    let change = "airflow.config.AIRFLOW__CORE__PARALLELISM=3";
+    proven(&Case { test, label: "community", profile, bundle, options: &[], installs, change });
 }
 
-fn installed_proven_and_upgraded(test: &str, label: &str, profile: &[&str]) {
-    let environment = Environment::claim(label);
-    stage(test, "up, with smoke", || {
-        environment.up(&[profile, &["--smoke"]].concat()).succeeded().says(&["official (Airflow 3.3.2", "worker pod"]);
-    });
+fn official(test: &'static str, label: &'static str, options: &'static [&'static str], executor: &str) {
+    let Some(profile) = profile(test, "official") else { return };
+    let installs = format!("official (Airflow 3.3.2, {executor})");
+    proven(&Case { test, label, profile, bundle: bundle(), options, installs, change: "config.core.parallelism=3" });
+}
+
+/// From nothing to smoke, the same again, through an upgrade, and back to nothing.
+fn proven(case: &Case) {
+    let environment = Environment::claim(case.label);
+    let up = |more: &[&str]| -> Outcome {
+        let own = ["--profile", case.profile.to_str().unwrap()];
+        environment.up_from(&case.bundle, &[&own, case.options, more].concat())
+    };
+    stage(case.test, "up, with smoke", || up(&["--smoke"]).succeeded().says(&[&case.installs, "log read back"]));
     let credentials = environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout;
-    stage(test, "status", || drop(environment.windtunnel(&["status"]).succeeded()));
-    stage(test, "up again changes nothing", || {
-        let again = environment.up(&[]).succeeded();
+    stage(case.test, "status", || drop(environment.windtunnel(&["status"]).succeeded()));
+    stage(case.test, "up again changes nothing", || {
+        let again = up(&[]).succeeded();
         assert!(again.took.as_secs() < 10, "{again}");
     });
-    stage(test, "an upgrade keeps the keys and runs the Jobs anew", || {
-        environment.up(&["--set", "config.core.parallelism=3"]).succeeded();
+    stage(case.test, "an upgrade keeps the keys and runs the Jobs anew", || {
+        up(&["--set", case.change]).succeeded();
         assert_eq!(environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout, credentials);
-        environment.windtunnel(&["smoke"]).succeeded().says(&["worker pod"]);
+        environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
     });
-    stage(test, "another stack is refused", || {
-        environment
-            .up(&["--profile", "lite"])
-            .ended_with(2)
-            .says(&["was made with the stack `official`", "windtunnel down"]);
+    stage(case.test, "another stack is refused", || {
+        let other = environment.up(&["--profile", "lite", "--executor", "kubernetes"]);
+        other.ended_with(2).says(&["was made with the stack", "windtunnel down"]);
     });
-    stage(test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
+    stage(case.test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
 }
 
-/// Puts the archive with this digest into the cache, if there is one.
-fn provide(sha256: &str) -> bool {
-    let cached = leftovers::root().join("cache/windtunnel/charts").join(format!("{sha256}.tgz"));
-    if cached.exists() {
-        return true;
-    }
-    let Some(folder) = std::env::var_os("WINDTUNNEL_E2E_CHARTS").map(PathBuf::from) else { return false };
-    let archives = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let fits = |path: &PathBuf| {
-        let digest = Sha256::digest(std::fs::read(path).unwrap());
-        windtunnel::images::hexadecimal(&digest) == sha256
+/// A profile for the stand-in, with the bundle's images. It has no triggerer: nothing may wait for one.
+pub(crate) fn stand_in() -> PathBuf {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/chart");
+    let airflow = reference("airflow");
+    let text = format!(
+        "description: The stand-in.\nstack: official\nairflow: {{version: {}}}\n\
+         images: {{node: '{}', airflow: '{airflow}', database: '{}'}}\n\
+         chart: {{from: '{}', version: 1.22.0}}\nvalues: {{triggerer: {{enabled: false}}}}\n",
+        airflow.rsplit_once(':').unwrap().1,
+        reference("node"),
+        reference("database"),
+        chart.display(),
+    );
+    keep("stand-in", &text)
+}
+
+/// The shipped profile with the archive that is at hand; a person who waits is told where there is none.
+fn profile(test: &str, name: &str) -> Option<PathBuf> {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("profiles/{name}.yaml"));
+    let content = std::fs::read_to_string(shipped).unwrap();
+    let document: Value = serde_yaml::from_str(&content).unwrap();
+    let version = document["chart"]["version"].as_str().unwrap();
+    let Some(archive) = archives().into_iter().find(|archive| is(archive, version)) else {
+        say(&format!("{test}: SKIPPED, no archive of the chart airflow {version} in the folder WINDTUNNEL_E2E_CHARTS"));
+        return None;
     };
-    let Some(archive) = archives.filter(|path| path.is_file()).find(fits) else { return false };
-    std::fs::create_dir_all(cached.parent().unwrap()).unwrap();
-    std::fs::copy(archive, cached).unwrap();
-    true
+    // Packaged by somebody else, the same chart has another digest.
+    let sha256 = windtunnel::images::hexadecimal(&Sha256::digest(std::fs::read(&archive).unwrap()));
+    let (head, _) = content.split_once("chart:").unwrap();
+    let chart = format!("chart: {{from: '{}', version: {version}, sha256: {sha256}}}\n", archive.display());
+    Some(keep(name, &format!("{head}{chart}")))
+}
+
+fn keep(name: &str, text: &str) -> PathBuf {
+    std::fs::create_dir_all(leftovers::root()).unwrap();
+    let file = leftovers::root().join(format!("{name}.yaml"));
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Every archive in the folders that charts may be in.
+fn archives() -> Vec<PathBuf> {
+    let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let caches = caches.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
+    let named = std::env::var_os("WINDTUNNEL_E2E_CHARTS").map(|folder| Path::new(&folder).canonicalize().unwrap());
+    let folders = named.into_iter().chain(caches.map(|cache| cache.join("windtunnel/charts")));
+    let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "tgz")).collect()
+}
+
+/// Whether an archive is the chart `airflow` of this version, by what Helm reads in it. The two charts have no version in common.
+fn is(archive: &Path, version: &str) -> bool {
+    let mut helm = std::process::Command::new(bundle().join("bin/helm"));
+    let shown = helm.args(["show", "chart"]).arg(archive).output().unwrap();
+    let chart: Value = serde_yaml::from_slice(&shown.stdout).unwrap_or_default();
+    shown.status.success() && chart["name"] == "airflow" && chart["version"] == version
+}
+
+/// The bundle with the Airflow of a profile, beside the one of all other cases.
+fn bundle_of_airflow_two(test: &str, profile: &str) -> Option<PathBuf> {
+    let first = bundle();
+    let folder = first.with_file_name(format!("{}-{profile}", first.file_name().unwrap().to_str().unwrap()));
+    if folder.join("bundle.json").exists() {
+        return Some(folder);
+    }
+    let place = folder.display();
+    say(&format!("{test}: SKIPPED, no bundle at {place}: `scripts/images/build.sh --bundle {place} {profile}`"));
+    None
+}
+
+fn has_redis(bundle: &Path) -> bool {
+    let manifest: Value = serde_json::from_slice(&std::fs::read(bundle.join("bundle.json")).unwrap()).unwrap();
+    manifest["entries"].as_array().unwrap().iter().any(|entry| entry["role"] == "redis")
 }

@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
 
 use crate::outcome::Outcome;
 use crate::place::Place;
@@ -34,8 +37,12 @@ impl Environment {
 
     /// Runs `windtunnel up` with this environment's port and bundle and more arguments.
     pub(crate) fn up(&self, more: &[&str]) -> Outcome {
+        self.up_from(&bundle(), more)
+    }
+
+    /// The same with another bundle.
+    pub(crate) fn up_from(&self, bundle: &Path, more: &[&str]) -> Outcome {
         let port = self.port.to_string();
-        let bundle = bundle();
         let mut arguments = vec!["up", "--port", &port, "--bundle", bundle.to_str().unwrap()];
         arguments.extend(more);
         self.windtunnel(&arguments)
@@ -71,6 +78,14 @@ pub(crate) fn bundle() -> PathBuf {
     );
     // The folder of the commands is not the one of the test.
     folder.canonicalize().unwrap()
+}
+
+/// The image of this role in the bundle.
+pub(crate) fn reference(role: &str) -> String {
+    let manifest: Value = serde_json::from_slice(&std::fs::read(bundle().join("bundle.json")).unwrap()).unwrap();
+    let entries = manifest["entries"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["role"] == role).unwrap();
+    entry["reference"].as_str().unwrap().to_owned()
 }
 
 /// A port that nobody listens on, outside the range that the kernel gives to outgoing connections.

@@ -1,13 +1,13 @@
 //! A cluster that windtunnel did not make, with somebody's workload in it: used by its named context, and left as it was.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::airflow::assert_healthy;
 use crate::artefacts::stage;
 use crate::docker::{docker, helm_revisions, kubectl, objects, pod_identities};
-use crate::environment::{Environment, bundle};
+use crate::environment::{Environment, bundle, reference};
 use crate::outcome::Outcome;
 use crate::traces::Traces;
 
@@ -31,6 +31,7 @@ fn existing() {
     test("a namespace in use is refused", &in_use);
     test("down leaves the cluster", &down);
     test("a user of one namespace", &limited);
+    test("Apache's chart, by its stand-in", &stand_in);
     assert_eq!(cluster.workload(), theirs, "somebody else's workload was touched");
     traces.assert_home_untouched(&environment);
 }
@@ -87,11 +88,16 @@ impl Cluster<'_> {
 
     /// `up` as the user of a context, with helm of the bundle on PATH and nothing else.
     fn up(&self, user: &str, context: &str, more: &[&str]) -> Outcome {
+        self.up_of(&self.environment.folder.join("mine.yaml"), user, context, more)
+    }
+
+    /// The same of another profile.
+    fn up_of(&self, profile: &Path, user: &str, context: &str, more: &[&str]) -> Outcome {
         let helm = self.environment.folder.join("bin/helm");
         if !helm.exists() {
             std::os::unix::fs::symlink(bundle().join("bin/helm"), helm).unwrap();
         }
-        let (kubeconfig, profile) = (self.kubeconfig(user), self.environment.folder.join("mine.yaml"));
+        let kubeconfig = self.kubeconfig(user);
         let port = self.environment.port.to_string();
         let mut arguments = vec!["up", "--port", &port, "--context", context];
         arguments.extend(["--kubeconfig", kubeconfig.to_str().unwrap(), "--profile", profile.to_str().unwrap()]);
@@ -131,13 +137,6 @@ impl Cluster<'_> {
         document["current-context"] = json!("");
         std::fs::write(self.kubeconfig(account), document.to_string()).unwrap();
     }
-}
-
-fn reference(role: &str) -> String {
-    let manifest: Value = serde_json::from_slice(&std::fs::read(bundle().join("bundle.json")).unwrap()).unwrap();
-    let entries = manifest["entries"].as_array().unwrap();
-    let entry = entries.iter().find(|entry| entry["role"] == role).unwrap();
-    entry["reference"].as_str().unwrap().to_owned()
 }
 
 fn refused(cluster: &Cluster<'_>) {
@@ -195,4 +194,12 @@ fn limited(cluster: &Cluster<'_>) {
     for kind in ["pods", "persistentvolumeclaims", "secrets", "deployments", "statefulsets", "services"] {
         assert_eq!(objects(&cluster.environment.name, TEAM, kind), Vec::<Value>::new(), "{kind} are left");
     }
+}
+
+fn stand_in(cluster: &Cluster<'_>) {
+    let up = cluster.up_of(&crate::charts::stand_in(), "admin", &cluster.context(), &["--smoke"]);
+    up.succeeded().says(&["official (Airflow", "worker pod"]);
+    cluster.environment.windtunnel(&["down", "--yes"]).succeeded().says(&["Removing namespace"]);
+    let namespaces = cluster.kubectl(&["get", "namespaces", "--output", "name"]);
+    assert!(!namespaces.contains(&cluster.environment.name), "{namespaces}");
 }

@@ -1,6 +1,9 @@
 //! From a bare machine to a healthy Airflow, through a working day, and away again.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::airflow::{Airflow, assert_healthy};
 use crate::artefacts::{self, say, stage};
@@ -9,12 +12,31 @@ use crate::docker::{helm_revisions, pod_identities};
 use crate::environment::Environment;
 use crate::sockets::server;
 use crate::traces::{Stranger, Traces};
+use crate::until::until;
 use crate::{forward, readme};
 
 /// The DAG that README shows, its task, and what that prints.
 const DAG: &str = "hello";
 const TASK: &str = "greet";
 const WORDS: &str = "hello from a pod of my own";
+
+/// Its one task asks for more memory than any machine has.
+const LARGE_DAG: &str = r#"from airflow.sdk import dag, task
+from kubernetes.client import models as k8s
+
+@dag
+def large():
+    resources = k8s.V1ResourceRequirements(requests={"memory": "900Gi"})
+    container = k8s.V1Container(name="base", resources=resources)
+
+    @task(executor_config={"pod_override": k8s.V1Pod(spec=k8s.V1PodSpec(containers=[container]))})
+    def load():
+        pass
+
+    load()
+
+large()
+"#;
 
 #[test]
 fn main_path() {
@@ -33,6 +55,7 @@ fn main_path() {
     let airflow = stage("main path", "credentials", || log_in(&environment));
     let run = stage("main path", "a DAG file appears, and runs", || dag_file(&environment, &airflow));
     test("logs", &|place| logs(place, &run));
+    test("why a task waits", &|place| why(place, &airflow));
     test("a browser logs in and sees the DAG", &browser);
     test("up again changes nothing", &up_again);
     test("README's commands", &|place| readme::commands_work(place, &format!("{DAG}/{run}/{TASK}")));
@@ -41,6 +64,25 @@ fn main_path() {
     test("the node is stopped", &forward::survives_the_node);
     test("other people's clusters are refused", &foreign);
     test("down", &|place| down(place, &traces));
+}
+
+/// A task that asks for more memory than the node has: Airflow says that it is queued, Kubernetes why.
+fn why(environment: &Environment, airflow: &Airflow) {
+    environment.windtunnel(&["why", DAG, TASK]).succeeded().says(&["succeeded"]);
+    environment.windtunnel(&["why", "no_such_dag"]).ended_with(2).says(&["Airflow has no DAG `no_such_dag`"]);
+    let file = environment.project().join("dags/large.py");
+    std::fs::write(&file, LARGE_DAG).unwrap();
+    airflow.await_dag("large");
+    let run = airflow.start_dag("large");
+    until("the cause to be named", Duration::from_mins(1), || {
+        let told = environment.windtunnel(&["why", "large", "-o", "json"]).succeeded();
+        let told: Value = serde_json::from_str(&told.stdout).map_err(|error| error.to_string())?;
+        let reason = told["evidence"][0].as_str().unwrap_or_default();
+        let is_named = told["cause"] == "worker_pod_pending" && reason.contains("Insufficient memory");
+        if is_named { Ok(()) } else { Err(told.to_string()) }
+    });
+    airflow.fail_run("large", &run);
+    std::fs::remove_file(file).unwrap();
 }
 
 fn dry_run(environment: &Environment) {

@@ -28,6 +28,18 @@ fn minikube() {
     traces.assert_home_untouched(&environment);
 }
 
+#[test]
+fn minikube_with_the_stand_in_for_the_official_chart() {
+    let environment = Environment::claim("minikube-standin");
+    let profile = crate::charts::stand_in();
+    let options = ["--provider", "minikube", "--profile", profile.to_str().unwrap(), "--smoke"];
+    let test = "minikube, stand-in chart";
+    stage(test, "up, with smoke", || {
+        environment.up(&options).succeeded().says(&["official (Airflow", "already there: 2", "worker pod"]);
+    });
+    stage(test, "down", || down(&environment));
+}
+
 fn up(environment: &Environment) {
     let up = environment.up(&["--provider", "minikube", "--smoke"]).succeeded();
     artefacts::keep("minikube-up.txt", &up.stderr);

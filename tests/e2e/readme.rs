@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 30] = [
+const EXERCISES: [(&str, Exercise); 33] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("export KUBECONFIG=", Run),
@@ -34,10 +34,12 @@ const EXERCISES: [(&str, Exercise); 30] = [
     ("windtunnel credentials", Run),
     ("windtunnel down", With("--dry-run")),
     ("windtunnel down --name", With("|| test $? = 10")),
+    ("windtunnel explain", Run),
     ("windtunnel init", With("&& rm windtunnel.yaml")),
     ("windtunnel logs", Run),
     ("windtunnel profiles", Run),
     ("windtunnel profiles show", With("&& rm mine.yaml")),
+    ("windtunnel report", With("&& rm report.tar.gz")),
     ("windtunnel smoke", Elsewhere("main_path.rs")),
     ("windtunnel status", Run),
     ("windtunnel status --name", With("|| test $? = 10")),
@@ -49,6 +51,7 @@ const EXERCISES: [(&str, Exercise); 30] = [
     ("windtunnel up --provider minikube", Elsewhere("minikube.rs")),
     ("windtunnel up --set", With("--dry-run && rm values.yaml")),
     ("windtunnel up --values", With("--dry-run")),
+    ("windtunnel why", Run),
 ];
 
 #[test]

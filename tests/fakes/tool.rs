@@ -10,7 +10,7 @@
 //! stdout-file FILE              prints a file
 //! mark MARK / unmark MARK       makes or removes the file MARK, which later calls see
 //! await MARK                    waits until the file MARK is there, at most 20 seconds
-//! copy FILE OPTION              copies a file to where the value of OPTION points, or the variable, where it is $VARIABLE
+//! copy FILE OPTION              copies a file to where the value of OPTION points, or the variable, where it is $VARIABLE; or to a path
 //! post URL                      sends the arguments, one a line, to an http address
 //! exit CODE                     ends; 0 where there is none
 //! ```
@@ -133,6 +133,8 @@ fn copy(rest: &str, arguments: &[String], folder: &Path) -> io::Result<()> {
     let (file, option) = rest.split_once(' ').ok_or_else(|| Error::other("copy wants a file and an option"))?;
     let target = if let Some(variable) = option.strip_prefix('$') {
         std::env::var(variable).ok()
+    } else if option.starts_with('/') {
+        Some(option.to_owned())
     } else {
         let position = arguments.iter().position(|argument| argument == option);
         position.and_then(|position| arguments.get(position + 1)).cloned()

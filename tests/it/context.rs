@@ -146,7 +146,12 @@ impl TestContext {
 
     /// Brings the environment up, without a look at how, until its forward has chosen a route: what `status` says of it depends on that.
     pub(crate) fn up(&self) {
-        let run = self.run(&["up"]);
+        self.up_with(&["up"]);
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn up_with(&self, arguments: &[&str]) {
+        let run = self.run(arguments);
         assert_eq!(run.code, 0, "{run}");
         let started = Instant::now();
         let forward = self.environment("forward.json");

@@ -230,8 +230,12 @@ fn a_cluster_that_does_not_answer() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     context.write_kubeconfig(&format!("http://{closed}"), "http://127.0.0.1:9");
     let run = context.run(&UP);
-    assert!(run.code == 8 && run.stderr.contains("`kubectl --context work get nodes`"), "{run}");
+    let file = context.path("project/config").display().to_string();
+    let command = format!("`kubectl --kubeconfig {file} --context work get nodes`");
+    assert!(run.code == 8 && run.stderr.contains(&command), "{run}");
     assert_untouched(&context, &run);
+    let run = context.run_with(&["up", "--context", "work"], &[("KUBECONFIG", &file)]);
+    assert!(run.code == 8 && run.stderr.contains("`kubectl --context work get nodes`"), "{run}");
 }
 
 #[test]

@@ -8,10 +8,12 @@
 mod airflow_server;
 mod api_server;
 mod bundle;
+mod container_runtime;
 mod context;
 mod file_server;
 mod invariants;
 mod objects;
+mod report;
 mod scripts;
 
 mod bad_input;
@@ -32,4 +34,5 @@ mod status;
 mod terminal;
 mod up;
 mod wait;
+mod why;
 mod wizard;

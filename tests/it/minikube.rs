@@ -1,5 +1,7 @@
 //! A cluster of minikube's: made, used, started, thawed and removed, and never somebody else's.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::bundle::NODE;
@@ -11,7 +13,7 @@ const UP: [&str; 3] = ["up", "--provider", "minikube"];
 
 impl TestContext {
     /// A machine that has minikube and not kind.
-    fn with_minikube() -> Self {
+    pub(crate) fn with_minikube() -> Self {
         let context = Self::new();
         context.without("kind");
         context.with("minikube");
@@ -34,16 +36,22 @@ impl TestContext {
         context.on("docker", "container inspect", &[absent, "exit 1"]);
         context.on("docker", "container inspect airflow-cluster", &["when node", "stdout-file node.json"]);
         context.on("docker", "exec --interactive ctr import -", &["mark images"]);
+        let config = context.profile_config();
+        std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+        context.describe_profile(Some("dags"), "tools/profile.json");
+        let write_config = format!("copy profile.json {}", config.display());
+        let remove_config = format!("unmark {}", config.display());
         let write_kubeconfig = "copy profile-kubeconfig $KUBECONFIG";
         context.on("minikube", "version --short", &["stdout v1.38.1"]);
         context.on("minikube", "status", &["stdout-file absent.jsonl", "exit 85"]);
         context.on("minikube", "status", &["when node", "stdout-file running.jsonl"]);
         context.on("minikube", "status", &["when stopped", "stdout-file stopped.jsonl", "exit 7"]);
         context.on("minikube", "status", &["when paused", "stdout-file paused.jsonl", "exit 2"]);
-        context.on("minikube", "start", &["stdout-file start.jsonl", "mark node", "unmark stopped", write_kubeconfig]);
+        let start = ["stdout-file start.jsonl", &write_config, "mark node", "unmark stopped", write_kubeconfig];
+        context.on("minikube", "start", &start);
         context.on("minikube", "unpause", &["unmark paused"]);
         context.on("minikube", "update-context", &[write_kubeconfig]);
-        context.on("minikube", "delete", &["stdout-file delete.jsonl", "unmark node", "unmark images"]);
+        context.on("minikube", "delete", &["stdout-file delete.jsonl", &remove_config, "unmark node", "unmark images"]);
         context
     }
 
@@ -58,9 +66,36 @@ impl TestContext {
         self.write_file("tools/node.json", &node.to_string());
     }
 
+    /// Where minikube says what the profile was made with.
+    fn profile_config(&self) -> PathBuf {
+        self.path("home/.minikube/profiles/airflow-cluster/config.json")
+    }
+
+    /// Writes what minikube says there: windtunnel's mount of a DAG folder, or what a profile has without one.
+    fn describe_profile(&self, dags: Option<&str>, file: &str) {
+        let mount = |dags| format!("{}:/windtunnel/dags:ro", self.path("project").join(dags).display());
+        let mount = dags.map_or_else(|| "/home/me:/minikube-host".to_owned(), mount);
+        let config =
+            json!({"Name": "airflow-cluster", "Driver": "kvm2", "Mount": dags.is_some(), "MountString": mount});
+        self.write_file(file, &config.to_string());
+    }
+
+    /// An environment whose node is a virtual machine, and since then a profile of somebody else's in its place.
+    fn with_somebody_elses_machine(dags: Option<&str>) -> Self {
+        let context = Self::with_minikube();
+        context.up_on_minikube();
+        let record = std::fs::read_to_string(context.environment("environment.json")).unwrap();
+        context.write_file(
+            "state/environments/airflow-cluster/environment.json",
+            &record.replace(r#""driver": "docker""#, r#""driver": "kvm2""#),
+        );
+        context.on("minikube", "status", &["stdout-file running.jsonl"]);
+        context.describe_profile(dags, "home/.minikube/profiles/airflow-cluster/config.json");
+        context
+    }
+
     fn up_on_minikube(&self) {
-        let run = self.run(&UP);
-        assert_eq!(run.code, 0, "{run}");
+        self.up_with(&UP);
     }
 }
 
@@ -235,6 +270,72 @@ fn down_leaves_a_profile_that_somebody_made_since() {
     context.describe_profile_node(false);
     let run = context.run(&["down", "--yes"]);
     assert_eq!((run.code, acts(&run)), (9, Vec::new()), "{run}");
+}
+
+#[test]
+fn a_virtual_machine_of_somebody_elses_is_left() {
+    for dags in [None, Some("others")] {
+        let context = TestContext::with_somebody_elses_machine(dags);
+        for command in [&["down", "--yes"][..], &["up"]] {
+            let run = context.run(command);
+            assert_eq!((run.code, acts(&run)), (9, Vec::new()), "{run}");
+        }
+    }
+}
+
+#[test]
+fn a_virtual_machine_of_ours_goes() {
+    let context = TestContext::with_somebody_elses_machine(Some("dags"));
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["delete"]), "{run}");
+}
+
+#[test]
+fn the_mark_of_a_making_that_was_cut_short_takes_no_profile_of_somebody_elses() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.write_file("state/environments/airflow-cluster/creating", "");
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    context.describe_profile(None, "home/.minikube/profiles/airflow-cluster/config.json");
+    for command in [&["down", "--yes"][..], &["up"]] {
+        let run = context.run(command);
+        assert_eq!((run.code, acts(&run)), (9, Vec::new()), "{run}");
+    }
+    std::fs::remove_file(context.profile_config()).unwrap();
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!((run.code, acts(&run)), (0, Vec::new()), "{run}");
+}
+
+#[test]
+fn what_a_making_that_was_cut_short_left_is_removed_first() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.write_file("state/environments/airflow-cluster/creating", "");
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    let run = context.run(&["up"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["delete", "start"]), "{run}");
+}
+
+#[test]
+fn down_takes_a_profile_whose_node_somebody_removed() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    let run = context.run(&["down", "--yes"]);
+    assert_eq!((run.code, acts(&run)), (0, vec!["delete"]), "{run}");
+    assert!(!context.profile_config().exists());
+}
+
+#[test]
+fn another_home_of_minikubes() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.describe_profile(None, "elsewhere/.minikube/profiles/airflow-cluster/config.json");
+    let elsewhere = context.path("elsewhere");
+    for home in [elsewhere.join(".minikube"), elsewhere] {
+        let run = context.run_with(&["down", "--yes"], &[("MINIKUBE_HOME", home.to_str().unwrap())]);
+        assert_eq!((run.code, acts(&run)), (9, Vec::new()), "{run}");
+    }
 }
 
 #[test]

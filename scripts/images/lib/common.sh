@@ -5,6 +5,7 @@
 export prefix=windtunnel.local
 export cache=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel
 export bundle=${bundle:-$cache/bundle}
+export airflow=${airflow:-airflow} # the stage that makes the bundle's Airflow
 export state=$cache/build/state   # one stamp for each stage
 export output=$cache/build/output # what the stages made
 export logs=$cache/build/logs

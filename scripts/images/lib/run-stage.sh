@@ -38,9 +38,10 @@ wanted=$(fingerprint)
 is_current() { [ -e "$stamp" ] && print_stamp "$wanted" 2> /dev/null | cmp -s - "$stamp"; }
 
 # Results that belong to the bundle are there under two names of one file. A manifest that they no longer fit goes
-# first.
+# first. An Airflow for another bundle may have been built on the way.
 publish() {
   local result target
+  case $stage in airflow | official-2 | community) [ "$stage" = "$airflow" ] || return 0 ;; esac
   for result in "${results[@]}"; do
     [[ $result == "$output/bundle/"* ]] || continue
     target=$bundle/${result#"$output/bundle/"}

@@ -1,7 +1,7 @@
 //! A container that ends when it should run: out of memory, a migration that fails, or any crash loop, with its last log lines.
 //!
 //! A crash loop is terminal with the third failed run in a row: the kubelet has backed off for its first 10 s, and the run after that has failed
-//! too. A run that began before the workloads that this one may need were ready is forgiven. Out of memory is terminal with the first kill of a container that has a memory
+//! too. A run that began before the workloads that this one may need were ready is forgiven, and for a while one that was out of time. Out of memory is terminal with the first kill of a container that has a memory
 //! limit of its own, because the same work meets the same limit; otherwise with the second. That an image is for another processor
 //! may show in the log only.
 
@@ -19,6 +19,11 @@ use crate::codes::Code;
 const MIGRATIONS: [&str; 3] = ["migrate", "run-airflow-migrations", "db-migrations"];
 /// Restarts until a crash loop counts; with them three runs have failed.
 const RESTARTS: i32 = 2;
+/// How the command `timeout` ends (GNU coreutils), by which the community's chart bounds its containers' looks at the database to 60 s. On a
+/// busy machine Airflow's start alone takes that long.
+const OUT_OF_TIME: i32 = 124;
+/// Restarts until a run that was out of time counts as one that failed.
+const SLOW_RESTARTS: i32 = 5;
 /// Seconds between two runs that tell of a back-off: the kubelet's first takes 10, its longest 300.
 const BACK_OFF: RangeInclusive<i64> = 8..=330;
 /// Seconds until what has just become ready is known to be so everywhere in the cluster.
@@ -40,7 +45,8 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     } else if lines.iter().any(|line| line.to_lowercase().contains("exec format error")) {
         start::wrong_platform(view, pod, container)
     } else {
-        let again_and_again = restarts >= RESTARTS && fails_in_a_row(container) && is_on_its_own(view, workload, ended);
+        let enough = if ended.exit_code == OUT_OF_TIME { SLOW_RESTARTS } else { RESTARTS };
+        let again_and_again = restarts >= enough && fails_in_a_row(container) && is_on_its_own(view, workload, ended);
         crash(view, pod, container).terminal_if(again_and_again)
     };
     verdict = verdict.evidence(format!("{}, {}", exit(ended), restarted(restarts)));
@@ -115,7 +121,10 @@ fn log_source(pod: &Pod, container: &ContainerView<'_>) -> LogSource {
 }
 
 fn exit(ended: &ContainerStateTerminated) -> String {
-    let reason = ended.reason.as_deref().unwrap_or("Error");
+    let reason = match ended.exit_code {
+        OUT_OF_TIME => "out of time",
+        _ => ended.reason.as_deref().unwrap_or("Error"),
+    };
     match ended.signal {
         Some(signal) if signal != 0 => format!("ended by signal {signal} ({reason})"),
         _ => format!("exit code {} ({reason})", ended.exit_code),

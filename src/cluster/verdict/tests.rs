@@ -133,6 +133,14 @@ fn a_crash_is_forgiven_while_what_it_may_need_is_not_ready() {
 }
 
 #[test]
+fn a_command_that_ran_out_of_time_may_only_be_slow() {
+    let slow = include_str!("testdata/crash_loop.yaml").replace("exitCode: 1,", "exitCode: 124,");
+    assert_eq!(progressing(&[BASE, &slow], "22:01:27").1, Some(Code::CrashLoop));
+    let verdict = stopped(&[BASE, &slow.replace("restartCount: 2", "restartCount: 5")], "22:01:27");
+    assert_eq!(verdict.evidence[0], "exit code 124 (out of time), restarted 5 times");
+}
+
+#[test]
 fn the_log_is_evidence_and_may_name_the_cause_better() {
     let Judgement::Stopped(verdict) = judged_with_log(&case!("crash_loop"), "22:01:27", &["KeyError: 'AIRFLOW_HOME'"])
     else {

@@ -1,7 +1,5 @@
 //! A cluster that exists stays: what goes is what the environment brought into it.
 
-use std::time::Duration;
-
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::images::bundle::places_of;
@@ -10,9 +8,6 @@ use crate::steps::remove_release::{self, Inventory};
 use crate::surroundings::Surroundings;
 use crate::tools::helm::Helm;
 use crate::ui::Ui;
-
-/// How long the API server may take to answer.
-const API_SERVER: Duration = Duration::from_secs(10);
 
 /// What there is of an environment in its cluster.
 pub(super) struct Existing {
@@ -27,7 +22,7 @@ pub(super) async fn look(record: &Record, paths: &EnvironmentPaths) -> Result<Ex
         return Ok(Existing { record: record.clone(), cluster: None });
     }
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
-    cluster.await_version(API_SERVER).await.map_err(|failure| {
+    cluster.version().await.map_err(|failure| {
         failure
             .hint("what is in it can only be removed while it answers")
             .hint(format!("if it is gone for good, forget the environment: remove {}", paths.root().display()))

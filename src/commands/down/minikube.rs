@@ -12,6 +12,8 @@ pub(super) struct ProfileFound {
     name: String,
     minikube: Minikube,
     found: Found,
+    /// Whether minikube knows of it, with a node or without.
+    is_known: bool,
 }
 
 /// Looks what is there.
@@ -23,19 +25,23 @@ pub(super) async fn look(
     ui: &Ui,
 ) -> Result<ProfileFound, Failure> {
     let (minikube, found) = provider::look(record, driver, paths, surroundings, ui).await?;
-    Ok(ProfileFound { name: record.name.clone(), minikube, found })
+    let is_known = provider::file(&surroundings.minikube, &record.name).exists();
+    Ok(ProfileFound { name: record.name.clone(), minikube, found, is_known })
 }
 
 impl ProfileFound {
     pub(super) fn what_goes(&self) -> Vec<String> {
-        let profile = |container| format!("the minikube profile {} (node {container} and its volume)", self.name);
-        self.found.node().map(|node| profile(&node.container)).into_iter().collect()
+        match self.found.node() {
+            Some(node) => vec![format!("the minikube profile {} (node {} and its volume)", self.name, node.container)],
+            None if self.is_known => vec![format!("the minikube profile {}, which has no node", self.name)],
+            None => Vec::new(),
+        }
     }
 
     pub(super) async fn remove(&self, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
         let step = ui.step("delete_cluster", "Deleting minikube profile");
-        // A making that was cut short leaves a profile without a node.
-        if self.found == Found::Absent && !paths.creating().exists() {
+        // A making that was cut short, or somebody else, leaves a profile without a node.
+        if self.found == Found::Absent && !self.is_known {
             step.done("none is there");
             return Ok(());
         }

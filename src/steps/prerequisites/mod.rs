@@ -115,7 +115,10 @@ fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>
         }
         None => Images::of_profile(&plan.profile.images, needs_redis)?,
     };
-    provider::check(plan, &images.node, surroundings.user)?;
+    // What is there already may be somebody else's, and then needs no advice on how to make it.
+    if !matches!(facts.found, Some(Err(_))) {
+        provider::check(plan, &images.node, surroundings.user)?;
+    }
     Ok(images)
 }
 

@@ -121,7 +121,7 @@ async fn require_scheduling(client: &Client) -> Result<(), Failure> {
 async fn await_dag(client: &Client, dag_id: &str, file: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + DAG_PATIENCE;
     while dags::dag(client, dag_id).await?.is_none() {
-        let errors = dags::import_errors(client, BUNDLE).await?;
+        let errors = dags::import_errors(client, Some(BUNDLE)).await?;
         if let Some(error) = errors.into_iter().find(|error| error.filename.ends_with(file)) {
             return Err(Failure::new(Kind::Verdict, "Airflow cannot import the smoke DAG")
                 .code(Code::DagImportError)

@@ -42,7 +42,7 @@ pub(super) async fn ensure(
             create(context, tools, profile, step).await?
         }
         Found::Absent => {
-            if paths.creating().exists() {
+            if paths.creating().exists() && minikube::file(&surroundings.minikube, &plan.name).exists() {
                 tools.minikube.delete(profile, ui).await?;
             }
             create(context, tools, profile, step).await?

@@ -29,7 +29,7 @@ pub async fn ensure(
     ready: &Prerequisites,
     node_runs: oneshot::Sender<Node>,
 ) -> Result<Cluster, Failure> {
-    let Context { plan, paths, ui, .. } = context;
+    let Context { plan, paths, surroundings, ui } = context;
     // Before a provider makes it anew, and takes the mark away.
     let was_cut_short = paths.creating().exists();
     let (step, found) = match &ready.provider {
@@ -60,7 +60,7 @@ pub async fn ensure(
         Provider::Minikube { .. } => {
             failure.hint(format!("see whether the node runs: `minikube status --profile {}`", plan.name))
         }
-        Provider::Existing(source) => source.unreachable(failure),
+        Provider::Existing(source) => source.unreachable(&surroundings.kubeconfig, failure),
     })?;
     let ended = found.and_then(|found| found.node()).and_then(|node| node.ended);
     if let (Some(ended), false) = (ended, was_cut_short) {

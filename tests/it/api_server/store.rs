@@ -82,6 +82,16 @@ impl Store {
         object
     }
 
+    /// Changes every pod.
+    pub(crate) fn edit_pods(&mut self, change: impl Fn(&mut Value)) {
+        let pods: Vec<Address> = self.addresses(|object| object["kind"] == "Pod");
+        for address in pods {
+            let mut pod = self.get(&address).unwrap().clone();
+            change(&mut pod);
+            self.put(pod);
+        }
+    }
+
     /// Removes an object and returns it; with a namespace goes what is in it.
     pub(crate) fn delete(&mut self, address: &Address) -> Option<Value> {
         let object = self.objects.remove(address)?;

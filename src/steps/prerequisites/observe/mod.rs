@@ -5,7 +5,6 @@ mod machine;
 mod network;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use semver::Version;
 
@@ -29,8 +28,6 @@ use crate::tools::helm::Helm;
 use crate::tools::kind::Kind;
 use crate::tools::minikube::{Minikube, Profile};
 
-/// How long the API server of a cluster that exists may take to answer.
-const API_SERVER: Duration = Duration::from_secs(10);
 /// How many missing rights are named.
 const NAMED: usize = 8;
 
@@ -66,7 +63,7 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
                 ClusterPlan::Kind => look_at_kind(context, &places("kind")).await,
                 ClusterPlan::Minikube { driver, .. } => look_at_minikube(context, driver, &places("minikube")).await,
                 ClusterPlan::Existing { kubeconfig, context: name } => {
-                    Seen { existing: Some(look_at_existing(plan, kubeconfig, name).await), ..Seen::default() }
+                    Seen { existing: Some(look_at_existing(context, kubeconfig, name).await), ..Seen::default() }
                 }
             }
         },
@@ -173,15 +170,22 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, places: &Places<'_
     let found = match (state, &engine) {
         (None, _) | (_, Some(Err(_))) => None,
         (Some(Err(failure)), _) => Some(Err(failure)),
-        (Some(Ok(state)), _) => Some(minikube_provider::find(docker.as_ref(), &plan.name, state, paths, ui).await),
+        (Some(Ok(state)), _) => {
+            Some(minikube_provider::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await)
+        }
     };
     Seen { docker, engine, minikube: Some(minikube), found, clock, ..Seen::default() }
 }
 
-async fn look_at_existing(plan: &Plan, kubeconfig: &[PathBuf], name: &str) -> Result<(Source, String), Failure> {
+async fn look_at_existing(
+    context: Context<'_>,
+    kubeconfig: &[PathBuf],
+    name: &str,
+) -> Result<(Source, String), Failure> {
+    let (plan, usual) = (context.plan, &context.surroundings.kubeconfig);
     let source = Source::read(kubeconfig, name, plan.allow_remote)?;
     let cluster = source.cluster().await?;
-    let version = cluster.await_version(API_SERVER).await.map_err(|failure| source.unreachable(failure))?;
+    let version = cluster.version().await.map_err(|failure| source.unreachable(usual, failure))?;
     let makes_namespace = !cluster.has_namespace(&plan.namespace).await?;
     let has_jobs = stacks::workloads(plan.into()).iter().any(|workload| workload.kind == WorkloadKind::Job);
     let missing = cluster.missing_rights(&plan.namespace, makes_namespace, has_jobs).await?;
@@ -195,9 +199,10 @@ async fn look_at_existing(plan: &Plan, kubeconfig: &[PathBuf], name: &str) -> Re
         .code(Code::ApiForbidden)
         .evidence_lines(missing.into_iter().take(NAMED));
         let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
+        let rights = source.kubectl(usual, &format!("auth can-i --list --namespace {}", plan.namespace));
         let failure = failure
             .hint("ask the cluster's administrator for the role `admin` in that namespace")
-            .hint(format!("to see them: `kubectl auth can-i --list --context {name} --namespace {}`", plan.namespace));
+            .hint(format!("to see them: `{rights}`"));
         return Err(if lacks_namespace {
             failure.hint("it is not there yet, and this user may not make it: name one of yours, `--namespace NAME`")
         } else {

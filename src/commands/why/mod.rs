@@ -1,0 +1,251 @@
+//! `windtunnel why`: why a DAG or a task is not done, from Airflow's and Kubernetes' state together.
+
+mod judge;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::airflow::dags::{self, Dag, DagRun, ImportError, TaskInstance};
+use crate::airflow::tasks::{self, Pool, Task};
+use crate::airflow::{Client, health, read_try};
+use crate::cli::WhyArgs;
+use crate::cluster::worker::{self, TaskPod};
+use crate::cluster::workload::Expected;
+use crate::cluster::{Cluster, logs, survey};
+use crate::codes::Code;
+use crate::error::{Failure, Kind, name_environment};
+use crate::profile::{Executor, Generation};
+use crate::stacks;
+use crate::state::{Record, USER};
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+
+/// How long Airflow may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many lines of a task's log are quoted.
+const LOG_LINES: usize = 12;
+/// How many of the scheduler's last lines are looked at for what the API server refused.
+const SCHEDULER_LINES: u32 = 500;
+/// How many of the newest runs are counted.
+const RUNS: u32 = 100;
+
+/// What Airflow and Kubernetes know of a DAG.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    dag: Dag,
+    runs: Vec<DagRun>,
+    /// The run in question.
+    run: DagRun,
+    instances: Vec<TaskInstance>,
+    tasks: Vec<Task>,
+    pools: Vec<Pool>,
+    pods: Vec<TaskPod>,
+    executor: Executor,
+    /// The scheduler's lines about pods that were refused.
+    refusals: Vec<String>,
+    now: Timestamp,
+}
+
+/// What there is to say.
+#[derive(Clone, Debug, Serialize)]
+struct Answer {
+    /// The cause, where it is one that has a name.
+    #[serde(flatten)]
+    code: Option<Code>,
+    /// What it is about and how that is, in one sentence.
+    message: String,
+    /// What shows it.
+    evidence: Vec<String>,
+    /// What to do, commands in backticks.
+    hints: Vec<String>,
+    /// The task that failed, whose log tells more.
+    #[serde(skip)]
+    failed: Option<TaskInstance>,
+}
+
+impl Answer {
+    fn new(message: impl Into<String>) -> Self {
+        Self { code: None, message: message.into(), evidence: Vec::new(), hints: Vec::new(), failed: None }
+    }
+
+    fn of(code: Code, message: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::new(message) }
+    }
+
+    fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(lines);
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// Answers.
+///
+/// # Errors
+/// There is no such environment, DAG, run or task; the environment itself is not well, which is told then.
+pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let paths = surroundings.paths.environment(name);
+    let record = Record::require(&paths, name)?;
+    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    let workloads = stacks::workloads((&record).into());
+    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
+    // What keeps Airflow itself from being well is the cause of all else.
+    if let Some(verdict) = Box::pin(survey::take(&cluster, expected)).await?.verdict.filter(|verdict| verdict.terminal)
+    {
+        return Err(verdict.into());
+    }
+    let client =
+        Client::new(record.port).of(Generation::of(&record.airflow)).without(&record.left_out).with_deadline(PATIENCE);
+    require_scheduler(&client).await?;
+    let credentials = super::credentials::read(&paths, name)?;
+    let client = client.sign_in(USER, &credentials.admin_password).await?;
+    let dag_id = &arguments.dag;
+    let Some(dag) = dags::dag(&client, dag_id).await? else { return Err(no_dag(&client, dag_id).await?) };
+    let runs = dags::newest_runs(&client, dag_id, RUNS).await?;
+    let mut answer = match find_run(runs.as_slice(), dag_id, arguments.run.as_deref())? {
+        None => judge::never_run(&dag),
+        Some(run) => {
+            let mut facts = Facts {
+                instances: dags::task_instances(&client, dag_id, &run.dag_run_id).await?,
+                tasks: tasks::tasks(&client, dag_id).await?,
+                pools: tasks::pools(&client).await?,
+                pods: worker::list_workers(&cluster, &record.namespace, dag_id).await?,
+                executor: record.executor,
+                run: run.clone(),
+                dag,
+                runs,
+                refusals: Vec::new(),
+                now: Timestamp::now(),
+            };
+            if facts.lacks_a_pod() {
+                facts.refusals = refusals(&cluster, expected, &record, dag_id).await?;
+            }
+            let answer = judge::judge(&facts, arguments.task.as_deref())?;
+            with_log(&client, &facts, answer).await
+        }
+    };
+    if !surroundings.name_option(name).is_empty() {
+        name_environment(&mut answer.hints, name);
+    }
+    show(&answer, dag_id, ui);
+    Ok(())
+}
+
+impl Facts {
+    /// A task was handed to the executor, and no pod was made for it.
+    fn lacks_a_pod(&self) -> bool {
+        let mut queued = self.instances.iter().filter(|instance| instance.state.as_deref() == Some("queued"));
+        self.executor == Executor::Kubernetes && queued.any(|instance| self.pod(&instance.task_id).is_none())
+    }
+
+    /// The worker pod of a task in the run in question.
+    fn pod(&self, task_id: &str) -> Option<&TaskPod> {
+        self.pods.iter().find(|pod| pod.run_id == self.run.dag_run_id && pod.task_id == task_id)
+    }
+}
+
+/// Without a scheduler nothing runs, whatever the state of a DAG.
+async fn require_scheduler(client: &Client) -> Result<(), Failure> {
+    let health = health::look(client).await?;
+    if !health.missing().contains(&"scheduler") {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Unhealthy, "the scheduler is not healthy, so no task is started")
+        .code(Code::AirflowUnhealthy)
+        .evidence_lines(health.complaints())
+        .hint("to see why: `windtunnel logs scheduler`, `windtunnel status`"))
+}
+
+/// There is no such DAG: the files that cannot be read may be why.
+async fn no_dag(client: &Client, dag_id: &str) -> Result<Failure, Failure> {
+    let errors = dags::import_errors(client, None).await?;
+    let mut known: Vec<String> = dags::dags(client, "").await?.into_iter().map(|dag| dag.dag_id).collect();
+    known.sort_by(|one, other| strsim::jaro(other, dag_id).total_cmp(&strsim::jaro(one, dag_id)));
+    known.truncate(8);
+    let failure = Failure::usage(format!("Airflow has no DAG `{dag_id}`"));
+    let failure = if known.is_empty() { failure } else { failure.evidence(format!("it has {}", known.join(", "))) };
+    if errors.is_empty() {
+        return Ok(failure
+            .hint("a new file is seen within a minute; a file without the words `dag` and `airflow` is not looked at")
+            .hint("to see what is read: `windtunnel logs dag-processor`"));
+    }
+    let told = errors.iter().flat_map(told);
+    Ok(failure
+        .code(Code::DagImportError)
+        .evidence_lines(told)
+        .hint("correct the file: Airflow reads it again by itself"))
+}
+
+/// The file, and the last lines of the traceback: where, and what.
+fn told(error: &ImportError) -> Vec<String> {
+    let lines: Vec<&str> = error.stack_trace.lines().filter(|line| !line.trim().is_empty()).collect();
+    let end = lines.iter().skip(lines.len().saturating_sub(3)).map(|line| format!("  {}", line.trim()));
+    std::iter::once(format!("{} cannot be imported:", error.filename)).chain(end).collect()
+}
+
+/// The run that was named, or the newest.
+fn find_run<'a>(runs: &'a [DagRun], dag_id: &str, wanted: Option<&str>) -> Result<Option<&'a DagRun>, Failure> {
+    let Some(wanted) = wanted.filter(|wanted| *wanted != "latest") else { return Ok(runs.first()) };
+    let found = runs.iter().find(|run| run.dag_run_id == wanted);
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<&str> = runs.iter().take(8).map(|run| run.dag_run_id.as_str()).collect();
+        Failure::usage(format!("DAG `{dag_id}` has no run `{wanted}` among its newest {RUNS}"))
+            .evidence(format!("it has {}", known.join(", ")))
+    })
+}
+
+/// What the scheduler says of pods that the API server did not take.
+async fn refusals(
+    cluster: &Cluster,
+    expected: Expected<'_>,
+    record: &Record,
+    dag_id: &str,
+) -> Result<Vec<String>, Failure> {
+    let scheduler = stacks::component(record.into(), "scheduler")?;
+    let wanted = logs::Wanted {
+        workload: &scheduler.workload,
+        container: scheduler.container,
+        tail: SCHEDULER_LINES,
+        follow: false,
+    };
+    let mut found = Vec::new();
+    logs::stream(cluster, expected, wanted, |line| found.extend(judge::refusal(line, dag_id))).await?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Adds the end of the log of a task that failed. That there is none does not make the answer worse.
+async fn with_log(client: &Client, facts: &Facts, answer: Answer) -> Answer {
+    let Some(failed) = answer.failed.clone().filter(|failed| failed.try_number > 0) else { return answer };
+    let Facts { dag, run, .. } = facts;
+    let log =
+        read_try(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
+    let lines: Vec<String> = match log {
+        // A traceback's frames within Airflow and Python tell nothing of the DAG.
+        Ok(log) => log.lines().filter(|line| !line.contains("/site-packages/")).map(str::to_owned).collect(),
+        Err(failure) => vec![format!("its log cannot be read: {}", failure.message)],
+    };
+    let skipped = lines.len().saturating_sub(LOG_LINES);
+    let answer = answer.evidence(lines.into_iter().skip(skipped));
+    answer
+        .hint(format!("all of its log: `windtunnel logs --task {}/{}/{}`", dag.dag_id, run.dag_run_id, failed.task_id))
+}
+
+fn show(answer: &Answer, dag_id: &str, ui: &Ui) {
+    if ui.is_json() {
+        ui.document(answer);
+        return;
+    }
+    let code = answer.code.map_or_else(String::new, |code| format!(" [{}]", code.id()));
+    let mut lines = vec![format!("{dag_id}: {}{code}", answer.message)];
+    lines.extend(answer.evidence.iter().map(|line| format!("  {}", line.trim_end())));
+    lines.extend(answer.hints.iter().map(|hint| format!("hint: {hint}")));
+    ui.data(&format!("{}\n", lines.join("\n")));
+}

@@ -1,0 +1,96 @@
+//! Whose a profile is, by minikube's own file of it: whatever the driver, and whatever windtunnel remembers.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::super::DAGS;
+use crate::error::{During, Failure, Kind};
+use crate::state::Record;
+
+/// What minikube keeps of a profile (kubernetes/minikube, `pkg/minikube/config/types.go`), as far as it matters here.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Config {
+    /// What runs the node.
+    driver: String,
+    /// The folder of this machine that the node sees, a colon, where it sees it, and perhaps a colon and `ro`.
+    mount_string: String,
+}
+
+impl Config {
+    /// The DAG folder that windtunnel made the profile with.
+    fn dags(&self) -> Option<&Path> {
+        let mount = self.mount_string.strip_suffix(":ro").unwrap_or(&self.mount_string);
+        mount.rsplit_once(':').filter(|(_, inside)| *inside == DAGS).map(|(folder, _)| Path::new(folder))
+    }
+}
+
+/// Who made a profile.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Owner {
+    /// There is no profile of that name.
+    Nobody,
+    /// This environment.
+    Us,
+    /// Somebody else; by what it is known.
+    Another(String),
+}
+
+/// Where minikube keeps what it knows of a profile; `home` is minikube's own folder.
+#[must_use]
+pub fn file(home: &Path, profile: &str) -> PathBuf {
+    home.join("profiles").join(profile).join("config.json")
+}
+
+/// Looks whose the profile is. `record` is what is remembered of the environment of that name.
+///
+/// # Errors
+/// minikube's file is there and cannot be read.
+pub(super) fn of(home: &Path, profile: &str, record: Option<&Record>) -> Result<Owner, Failure> {
+    let path = file(home, profile);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Owner::Nobody),
+        read => read.during(Kind::Cluster, format!("cannot read what minikube knows of `{profile}`"))?,
+    };
+    let config: Config = serde_json::from_str(&text)
+        .during(Kind::Cluster, format!("{} is damaged", path.display()))
+        .map_err(|failure| failure.hint(format!("if nobody needs it: `minikube delete --profile {profile}`")))?;
+    Ok(judge(&config, record.map(|record| record.dags.as_path())))
+}
+
+fn judge(config: &Config, ours: Option<&Path>) -> Owner {
+    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let same = |one: &Path, other: &Path| one == other || real(one) == real(other);
+    match (config.dags(), ours) {
+        (Some(dags), Some(ours)) if same(dags, ours) => Owner::Us,
+        (Some(dags), _) => Owner::Another(format!("its DAG folder is {}", dags.display())),
+        (None, _) => Owner::Another(format!("its driver is {}", config.driver)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(mount: &str, ours: Option<&str>) -> Owner {
+        let config = Config { driver: "kvm2".to_owned(), mount_string: mount.to_owned() };
+        judge(&config, ours.map(Path::new))
+    }
+
+    #[test]
+    fn a_profile_is_ours_by_the_folder_that_it_mounts() {
+        for mount in ["/a b/dags:/windtunnel/dags:ro", "/a b/dags:/windtunnel/dags"] {
+            assert_eq!(judged(mount, Some("/a b/dags")), Owner::Us);
+        }
+        let others = [
+            ("/a b/dags:/windtunnel/dags", Some("/other")),
+            ("/a b/dags:/windtunnel/dags", None),
+            ("/home/me:/minikube-host", Some("/home/me")),
+            ("", Some("/a b/dags")),
+        ];
+        for (mount, ours) in others {
+            assert!(matches!(judged(mount, ours), Owner::Another(_)), "{mount}");
+        }
+    }
+}
