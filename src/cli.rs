@@ -1,5 +1,6 @@
 //! The command line: types and help texts only.
 
+mod doctor;
 mod forward;
 mod origins;
 mod project;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::plan::{ContainerRuntime, Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
+pub use doctor::DoctorArgs;
 pub use forward::{ForwardCommand, ForwardRoute};
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
@@ -118,6 +120,8 @@ pub enum Command {
     Up(Box<UpArgs>),
     /// Show what is there and whether all of it is healthy. The exit code says it too.
     Status,
+    /// Look at everything that `up` needs, and say what is wrong, why it matters, and how to repair it.
+    Doctor(Box<DoctorArgs>),
     /// Remove everything that windtunnel made, and nothing else.
     Down(DownArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.

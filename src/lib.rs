@@ -10,7 +10,7 @@
 //!
 //! 1. Only `tools::process` names `duct`; only `cluster` names `kube` and `k8s_openapi`; only `ui` names `console`, `indicatif` and `dialoguer`;
 //!    only `cli` and `main` name `clap`.
-//! 2. `plan`, `profile`, `stacks` and `cluster::verdict` do no I/O and never print.
+//! 2. `plan`, `profile`, `stacks`, `cluster::verdict` and `steps::prerequisites::judge` do no I/O and never print.
 //! 3. Dependencies point down: `commands → steps → {providers, stacks, images, cluster, airflow} → {tools, state} → error → codes`; `ui` is handed in.
 //! 4. Nothing reads the process environment after `main`.
 //! 5. No secret on a command line, in a log, in an event or in a report.

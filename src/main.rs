@@ -6,7 +6,7 @@ use windtunnel::cli::{self, Cli, Command, ConfigCommand, ForwardCommand, Origins
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
 use windtunnel::state::Paths;
-use windtunnel::surroundings::Surroundings;
+use windtunnel::surroundings::{Proxies, Surroundings};
 use windtunnel::ui::Ui;
 
 fn main() -> ExitCode {
@@ -59,6 +59,7 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
     match command {
         Command::Up(arguments) => commands::up::up(arguments, &name()?, ui, surroundings).await,
         Command::Status => commands::status::status(&name()?, ui, surroundings).await,
+        Command::Doctor(arguments) => commands::doctor::doctor(arguments, &name()?, ui, surroundings).await,
         Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
         Command::Report(arguments) => {
             Box::pin(commands::report::report(arguments, origins, &name()?, ui, surroundings)).await
@@ -120,6 +121,8 @@ fn look_around() -> Result<Surroundings, Failure> {
     let folders = etcetera::base_strategy::choose_base_strategy()
         .during(Kind::Usage, "the home folder is not known: set HOME")?;
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(std::path::PathBuf::from);
+    let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let either = |name: &str| text(name).or_else(|| text(&name.to_uppercase()));
     let state = named("WINDTUNNEL_STATE").or_else(|| Some(folders.state_dir()?.join("windtunnel")));
     let kubeconfig = match named("KUBECONFIG") {
         Some(files) => std::env::split_paths(&files).collect(),
@@ -143,5 +146,7 @@ fn look_around() -> Result<Surroundings, Failure> {
         ),
         cache: folders.cache_dir().join("windtunnel"),
         user: rustix::process::geteuid().as_raw(),
+        proxies: Proxies { http: either("http_proxy"), https: either("https_proxy"), no: either("no_proxy") },
+        certificates: named("SSL_CERT_FILE"),
     })
 }

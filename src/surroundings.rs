@@ -27,6 +27,21 @@ pub struct Surroundings {
     pub cache: PathBuf,
     /// The user that files of the DAG folder belong to, as a number.
     pub user: u32,
+    /// The proxies that programs of this user go through.
+    pub proxies: Proxies,
+    /// The file of certificates that programs of this user trust, of `SSL_CERT_FILE`, where it is set.
+    pub certificates: Option<PathBuf>,
+}
+
+/// The proxy variables, lower case before upper case, as curl and Go read them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Proxies {
+    /// `http_proxy`. It may hold a password.
+    pub http: Option<String>,
+    /// `https_proxy`. It may hold a password.
+    pub https: Option<String>,
+    /// `no_proxy`: hosts, domains, addresses and subnets, separated by commas.
+    pub no: Option<String>,
 }
 
 /// The `windtunnel.yaml` that holds for a folder.
@@ -125,6 +140,8 @@ mod tests {
             minikube: PathBuf::new(),
             cache: PathBuf::new(),
             user: rustix::process::geteuid().as_raw(),
+            proxies: Proxies::default(),
+            certificates: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod announce;
 pub mod config;
 mod contexts;
 pub mod credentials;
+pub mod doctor;
 pub mod down;
 pub mod explain;
 pub mod forward;

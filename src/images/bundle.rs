@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{During, Failure, Kind};
 use crate::surroundings::Surroundings;
-use crate::tools::find;
+use crate::tools::find::Places;
 
 /// The format that this version reads.
 const FORMAT: u32 = 1;
@@ -202,19 +202,12 @@ impl Bundle {
     }
 }
 
-/// A tool for an environment that was brought up before: the one of its bundle, else the one on `PATH`. That its bundle is gone
-/// keeps no environment from being looked at or removed.
-///
-/// # Errors
-/// Prerequisite, with `install` as the hint.
-pub fn tool_of(
-    bundle: Option<&Path>,
-    name: &str,
-    install: &str,
-    surroundings: &Surroundings,
-) -> Result<PathBuf, Failure> {
+/// Where to look for a tool of an environment that was brought up before, in its bundle first. That its bundle is gone keeps no
+/// environment from being looked at or removed.
+#[must_use]
+pub fn places_of<'a>(bundle: Option<&Path>, name: &str, surroundings: &'a Surroundings) -> Places<'a> {
     let bundled = bundle.and_then(|folder| Bundle::open(folder).ok()).and_then(|bundle| bundle.tool(name));
-    find::bundled_or_on_path(bundled, name, &surroundings.search_path, &surroundings.folder, install)
+    Places { bundled, surroundings }
 }
 
 #[cfg(test)]

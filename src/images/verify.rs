@@ -77,15 +77,7 @@ fn check(path: PathBuf, sha256: &str, known: Option<&Seen>) -> Result<(PathBuf, 
     Ok((path, now))
 }
 
-/// A digest as it is written: two hexadecimal digits a byte.
-#[must_use]
-pub fn hexadecimal(digest: &[u8]) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub use crate::tools::hexadecimal;
 
 /// A file's SHA-256, in hexadecimal digits.
 ///

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{DAGS, Found, IMAGES, Node, SMOKE};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
 use crate::tools::docker::{Container, Docker};
@@ -40,7 +41,9 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
     };
     let rename = "choose another name: `--name NAME`";
     if found.config.labels.get(CLUSTER_LABEL).map(String::as_str) != Some(cluster) {
-        return Err(Failure::new(Kind::Foreign, format!("the container `{container}` is not a kind node")).hint(rename));
+        return Err(Failure::new(Kind::Foreign, format!("the container `{container}` is not a kind node"))
+            .code(Code::ClusterForeign)
+            .hint(rename));
     }
     match mounted(SMOKE) {
         Some(folder) if folder == paths.smoke_dags() => {}
@@ -49,6 +52,7 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
                 Kind::Foreign,
                 format!("the kind cluster `{cluster}` belongs to another windtunnel"),
             )
+            .code(Code::ClusterForeign)
             .evidence(format!("its state is in {}", folder.parent().unwrap_or(&folder).display()))
             .hint(rename));
         }
@@ -57,6 +61,7 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
                 Kind::Foreign,
                 format!("a kind cluster `{cluster}` exists and was not made by windtunnel"),
             )
+            .code(Code::ClusterForeign)
             .evidence(format!("container {container}, image {}", found.config.image))
             .hint(rename)
             .hint(format!("or, if nobody needs it: `kind delete cluster --name {cluster}`")));

@@ -10,14 +10,15 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{DAGS, Found, Node};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::images::Image;
-use crate::images::bundle::tool_of;
+use crate::images::bundle::places_of;
 use crate::plan::{ClusterPlan, ContainerRuntime, Plan};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
-use crate::tools::minikube::{self, Minikube, Profile, State};
+use crate::tools::minikube::{Minikube, Profile, State};
 use crate::ui::Ui;
 use owner::Owner;
 pub use owner::file;
@@ -79,8 +80,7 @@ pub async fn look(
     if let Some(docker) = &docker {
         docker.info(ui).await?;
     }
-    let path = tool_of(record.bundle.as_deref(), "minikube", minikube::INSTALL, surroundings)?;
-    let tool = Minikube::at(path, ui).await?;
+    let tool = Minikube::find(&places_of(record.bundle.as_deref(), "minikube", surroundings), ui).await?;
     let kubeconfig = paths.kubeconfig();
     let state = tool.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
     let found = find(docker.as_ref(), &record.name, state, home, paths, ui).await?;
@@ -90,6 +90,7 @@ pub async fn look(
 fn judge(profile: &str, state: State, found: &Container, is_known: bool) -> Result<Found, Failure> {
     if found.config.labels.get(PROFILE_LABEL).map(String::as_str) != Some(profile) {
         return Err(Failure::new(Kind::Foreign, format!("the container `{profile}` is not a minikube node"))
+            .code(Code::ClusterForeign)
             .hint("choose another name: `--name NAME`"));
     }
     let dags = found.mounts.iter().find(|mount| mount.destination == Path::new(DAGS));
@@ -108,6 +109,7 @@ fn judge(profile: &str, state: State, found: &Container, is_known: bool) -> Resu
 
 fn foreign(profile: &str, evidence: &str) -> Failure {
     Failure::new(Kind::Foreign, format!("a minikube profile `{profile}` exists and was not made by this windtunnel"))
+        .code(Code::ClusterForeign)
         .evidence(evidence)
         .hint("choose another name: `--name NAME`")
         .hint(format!("or, if nobody needs it: `minikube delete --profile {profile}`"))

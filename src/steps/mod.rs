@@ -9,6 +9,7 @@ pub mod load_images;
 pub mod node;
 pub mod prerequisites;
 pub mod remove_release;
+pub mod repair;
 pub mod smoke;
 pub mod start_cluster;
 pub mod wait_for_pods;

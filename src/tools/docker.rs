@@ -1,14 +1,17 @@
 //! The docker command: is the engine there, what is a container, images in and out.
 
+mod look;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::process::Command;
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
 
@@ -43,6 +46,32 @@ pub struct Info {
     pub architecture: String,
     /// Why the engine did not answer.
     pub server_errors: Vec<String>,
+    /// What it runs on: `Ubuntu 24.04 LTS`, `Docker Desktop`.
+    pub operating_system: String,
+    /// Its machine's name: `colima`, `docker-desktop`.
+    pub name: String,
+    /// The storage driver, or with containerd's image store the snapshotter.
+    pub driver: String,
+    /// What the storage driver says of itself, as pairs.
+    #[serde(deserialize_with = "or_default")]
+    pub driver_status: Vec<Vec<String>>,
+    /// `name=seccomp,profile=default`, `name=rootless`, `name=selinux`.
+    #[serde(deserialize_with = "or_default")]
+    pub security_options: Vec<String>,
+    /// `1` or `2`.
+    pub cgroup_version: String,
+    /// Whether it can limit a container's memory.
+    #[serde(default = "yes")]
+    pub memory_limit: bool,
+    /// Whether it can limit how many processes a container has.
+    #[serde(default = "yes")]
+    pub pids_limit: bool,
+    /// The engine's own clock.
+    pub system_time: Option<Timestamp>,
+    /// The proxy that the engine pulls images through; empty without one.
+    pub http_proxy: String,
+    /// The same for registries over TLS.
+    pub https_proxy: String,
 }
 
 impl Info {
@@ -64,6 +93,7 @@ impl Info {
         }
         let message = format!("the Docker Engine runs {} containers, Kubernetes needs linux ones", self.system);
         Err(Failure::new(Kind::Prerequisite, message)
+            .code(Code::EngineNotLinux)
             .hint("Docker Desktop: \"Switch to Linux containers\" in the menu of its icon"))
     }
 }
@@ -119,7 +149,10 @@ impl Docker {
     /// # Errors
     /// Prerequisite, with where to get it.
     pub fn find(search_path: &OsStr, folder: &Path) -> Result<Self, Failure> {
-        Ok(Self { path: super::find::on_path("docker", search_path, folder, INSTALL)? })
+        Ok(Self {
+            path: super::find::on_path("docker", search_path, folder, INSTALL)
+                .map_err(|failure| failure.code(Code::EngineMissing))?,
+        })
     }
 
     /// Asks the engine what it is.
@@ -138,7 +171,7 @@ impl Docker {
         if words.is_empty() {
             words.extend(output.stdout.lines().map(str::to_owned));
         }
-        Err(unreachable_engine(&words))
+        Err(if look::is_podman(&output.stdout) { look::podman() } else { unreachable_engine(&words) })
     }
 
     /// The container of this name, if there is one.
@@ -253,6 +286,15 @@ impl Docker {
     }
 }
 
+const fn yes() -> bool {
+    true
+}
+
+/// Lists that are empty come as null.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// What `docker image inspect` says, or that there is no such image.
 async fn image_id(command: &Command, ui: &Ui) -> Result<Option<String>, Failure> {
     let output = command.outcome(Kind::Image, ui).await?;
@@ -268,15 +310,19 @@ fn unreachable_engine(words: &[String]) -> Failure {
     let text = words.join("\n").to_lowercase();
     let failure = if text.contains("permission denied") {
         Failure::new(Kind::Prerequisite, "this user may not talk to the Docker Engine")
+            .code(Code::EngineRefused)
             .hint("join the group that may: `sudo usermod -aG docker \"$USER\"`, then log in again")
     } else if text.contains("cannot connect")
         || text.contains("is the docker daemon running")
         || text.contains("no such file")
     {
         Failure::new(Kind::Prerequisite, "the Docker Engine is not running")
+            .code(Code::EngineUnreachable)
             .hint("start it: `sudo systemctl start docker`, or open Docker Desktop")
     } else {
-        Failure::new(Kind::Prerequisite, "the Docker Engine does not answer").hint("see what it says: `docker info`")
+        Failure::new(Kind::Prerequisite, "the Docker Engine does not answer")
+            .code(Code::EngineUnreachable)
+            .hint("see what it says: `docker info`")
     };
     failure.evidence_lines(words.iter().take(5).cloned())
 }

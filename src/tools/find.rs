@@ -1,17 +1,22 @@
-//! Finds a program once: in the bundle if it carries one, else on `PATH`; and judges its version.
+//! Finds a program once: in the bundle if it carries one, else on `PATH`, else in windtunnel's own folder; and judges its version.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use semver::{Version, VersionReq};
+use semver::Version;
 
 use super::process::Command;
+use super::{binary, release};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
+use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
 /// How long a tool may take to tell its version.
 const VERSION: Duration = Duration::from_secs(20);
+/// How to have a tool that windtunnel can download itself.
+const FIX: &str = "have it downloaded into windtunnel's own folder: `windtunnel doctor --fix`";
 
 /// A program that is there and new enough.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,48 +27,110 @@ pub struct Tool {
     pub version: Version,
 }
 
+/// What windtunnel needs to know of a tool to find it and to judge its version.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The program's name.
+    pub name: &'static str,
+    /// The words that ask it for its version.
+    pub words: &'static [&'static str],
+    /// The oldest that works.
+    pub oldest: Version,
+    /// How to get it.
+    pub install: &'static str,
+}
+
+/// Where a tool is looked for.
+#[derive(Clone, Debug)]
+pub struct Places<'a> {
+    /// The one of the bundle, which is the only one then.
+    pub bundled: Option<PathBuf>,
+    /// The process's surroundings.
+    pub surroundings: &'a Surroundings,
+}
+
 /// Where `name` is on `search_path`.
 ///
 /// # Errors
 /// Prerequisite, with `install` as the hint.
 pub fn on_path(name: &str, search_path: &OsStr, folder: &Path, install: &str) -> Result<PathBuf, Failure> {
-    which::which_in(name, Some(search_path), folder)
-        .map_err(|_| Failure::new(Kind::Prerequisite, format!("`{name}` is not on PATH")).hint(install))
+    which::which_in(name, Some(search_path), folder).map_err(|_| missing(name).hint(install))
 }
 
-/// Where `name` is: the one that the environment's bundle carries, else the one on `search_path`.
-///
-/// # Errors
-/// As [`on_path`].
-pub fn bundled_or_on_path(
-    bundled: Option<PathBuf>,
-    name: &str,
-    search_path: &OsStr,
-    folder: &Path,
-    install: &str,
-) -> Result<PathBuf, Failure> {
-    bundled.map_or_else(|| on_path(name, search_path, folder, install), Ok)
+fn missing(name: &str) -> Failure {
+    Failure::new(Kind::Prerequisite, format!("`{name}` is not on PATH")).code(Code::ToolMissing)
 }
 
-/// Asks the program at `path` for its version by `words`, and checks it against the oldest that works.
+/// A tool that works: the bundle's, else the first one on `PATH`, else, where that is missing or unfit, the one in windtunnel's own folder.
 ///
 /// # Errors
-/// Prerequisite, with `install` as the hint: it cannot be run, is something else, or too old.
-pub(super) async fn tool(
-    name: &str,
-    path: PathBuf,
-    words: &[&str],
-    oldest: &Version,
-    install: &str,
-    ui: &Ui,
-) -> Result<Tool, Failure> {
-    let command = Command::new(&path).args(words).deadline(VERSION);
-    let with_hint = |failure: Failure| failure.hint(install);
-    let output = command.run(Kind::Prerequisite, ui).await.map_err(with_hint)?;
-    let version = version_in(name, &path, &output.stdout).map_err(with_hint)?;
+/// Prerequisite, saying what is wrong with the bundle's or with the one on `PATH`.
+pub async fn usable(wanted: &Wanted, places: &Places<'_>, ui: &Ui) -> Result<Tool, Failure> {
+    let Surroundings { search_path, folder, cache, .. } = places.surroundings;
+    if let Some(bundled) = &places.bundled {
+        return at(wanted, bundled.clone(), ui).await.map_err(|failure| failure.hint(wanted.install));
+    }
+    let on_path = match which::which_in(wanted.name, Some(search_path), folder) {
+        Ok(path) => at(wanted, path, ui).await,
+        Err(_) => Err(missing(wanted.name)),
+    };
+    let Err(failure) = on_path else { return on_path };
+    let own = release::of(wanted.name).map(|release| release.own_path(cache)).filter(|path| path.exists());
+    if let Some(own) = own {
+        return at(wanted, own, ui).await.map_err(|failure| failure.hint(FIX));
+    }
+    let failure = match shadowed(wanted, places.surroundings, ui).await {
+        Some(better) => failure.code(Code::ToolShadowed).evidence(format!(
+            "a newer one comes later on PATH: {} {} at {}",
+            wanted.name,
+            better.version,
+            better.path.display()
+        )),
+        None => failure,
+    };
+    let can_be_had = release::of(wanted.name).is_some_and(|release| release.here().is_some());
+    let failure = if can_be_had { failure.hint(FIX) } else { failure };
+    Err(failure.hint(wanted.install))
+}
+
+/// The first one behind the first one on `PATH` that works.
+async fn shadowed(wanted: &Wanted, surroundings: &Surroundings, ui: &Ui) -> Option<Tool> {
+    let Surroundings { search_path, folder, .. } = surroundings;
+    for path in which::which_in_all(wanted.name, Some(search_path), folder).ok()?.skip(1) {
+        if let Ok(tool) = at(wanted, path, ui).await {
+            return Some(tool);
+        }
+    }
+    None
+}
+
+/// Asks the program at `path` for its version, and checks it against the oldest that works.
+///
+/// # Errors
+/// Prerequisite: it cannot be run, is something else, or too old.
+async fn at(wanted: &Wanted, path: PathBuf, ui: &Ui) -> Result<Tool, Failure> {
+    let command = Command::new(&path).args(wanted.words).deadline(VERSION);
+    let output =
+        command.run(Kind::Prerequisite, ui).await.map_err(|failure| does_not_run(wanted.name, &path, failure))?;
+    let version = version_in(wanted.name, &path, &output.stdout)?;
     let tool = Tool { path, version };
-    require(name, &tool, oldest, install)?;
+    require(wanted.name, &tool, &wanted.oldest)?;
     Ok(tool)
+}
+
+/// A program for another processor is the one cause that can be named.
+fn does_not_run(name: &str, path: &Path, failure: Failure) -> Failure {
+    let platform = binary::platform_of_file(path);
+    let here = binary::platform_here();
+    match platform.filter(|platform| *platform != here) {
+        Some(platform) => {
+            Failure::new(Kind::Prerequisite, format!("`{name}` is built for {platform}, this machine is {here}"))
+                .code(Code::ToolPlatform)
+                .evidence_lines(failure.evidence)
+                .evidence(path.display().to_string())
+        }
+        None => failure.code(Code::ToolBroken).evidence(path.display().to_string()),
+    }
 }
 
 /// Reads a version out of what a tool printed: the first word that is one, with or without `v`.
@@ -73,6 +140,7 @@ pub(super) async fn tool(
 fn version_in(name: &str, path: &Path, output: &str) -> Result<Version, Failure> {
     output.split_whitespace().find_map(|word| Version::parse(word.trim_start_matches('v')).ok()).ok_or_else(|| {
         Failure::new(Kind::Prerequisite, format!("{} does not tell a version: is it {name}?", path.display()))
+            .code(Code::ToolBroken)
             .evidence(output.lines().next().unwrap_or("it printed nothing"))
     })
 }
@@ -80,17 +148,16 @@ fn version_in(name: &str, path: &Path, output: &str) -> Result<Version, Failure>
 /// Checks a version against the oldest that works.
 ///
 /// # Errors
-/// Prerequisite, naming both, with `install` as the hint.
-fn require(name: &str, tool: &Tool, oldest: &Version, install: &str) -> Result<(), Failure> {
+/// Prerequisite, naming both.
+fn require(name: &str, tool: &Tool, oldest: &Version) -> Result<(), Failure> {
     // Release candidates and builds of a new enough version are new enough.
     let plain = Version::new(tool.version.major, tool.version.minor, tool.version.patch);
-    let requirement = VersionReq::parse(&format!(">={oldest}")).map_err(|error| Failure::bug(error.to_string()))?;
-    if requirement.matches(&plain) {
+    if plain >= *oldest {
         return Ok(());
     }
     Err(Failure::new(Kind::Prerequisite, format!("{name} {} is too old: {oldest} or newer is needed", tool.version))
-        .evidence(tool.path.display().to_string())
-        .hint(install))
+        .code(Code::ToolTooOld)
+        .evidence(tool.path.display().to_string()))
 }
 
 #[cfg(test)]
@@ -111,9 +178,9 @@ mod tests {
     fn a_release_candidate_of_a_newer_version_is_new_enough() {
         let tool = |text: &str| Tool { path: "/bin/helm".into(), version: Version::parse(text).unwrap() };
         let oldest = Version::new(3, 14, 0);
-        require("helm", &tool("4.0.0-rc.1"), &oldest, "").unwrap();
-        require("helm", &tool("3.14.0"), &oldest, "").unwrap();
-        let failure = require("helm", &tool("3.13.9"), &oldest, "get a newer one").unwrap_err();
+        require("helm", &tool("4.0.0-rc.1"), &oldest).unwrap();
+        require("helm", &tool("3.14.0"), &oldest).unwrap();
+        let failure = require("helm", &tool("3.13.9"), &oldest).unwrap_err();
         assert_eq!(failure.message, "helm 3.13.9 is too old: 3.14.0 or newer is needed");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use semver::Version;
 
-use super::find::{self, Tool};
+use super::find::{self, Places, Tool, Wanted};
 use super::process::Command;
 use crate::error::{Failure, Kind};
 use crate::profile::Place;
@@ -13,8 +13,13 @@ use crate::ui::Ui;
 
 /// The first Helm with `upgrade --labels` that is also past its first faults.
 const OLDEST: Version = Version::new(3, 14, 0);
-/// How to get Helm.
-pub const INSTALL: &str = "install Helm: https://helm.sh/docs/intro/install/";
+/// The Helm that windtunnel works with.
+pub const WANTED: Wanted = Wanted {
+    name: "helm",
+    words: &["version", "--template", "{{.Version}}"],
+    oldest: OLDEST,
+    install: "install Helm: https://helm.sh/docs/intro/install/",
+};
 
 /// A Helm that is new enough.
 #[derive(Clone, Debug)]
@@ -37,14 +42,12 @@ pub struct Target<'a> {
 }
 
 impl Helm {
-    /// Asks the program at `path` for its version and checks it.
+    /// Finds one that works.
     ///
     /// # Errors
-    /// It is not Helm, or too old.
-    pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        find::tool("helm", path, &["version", "--template", "{{.Version}}"], &OLDEST, INSTALL, ui)
-            .await
-            .map(|tool| Self { tool })
+    /// There is none, or it is something else, or too old.
+    pub async fn find(places: &Places<'_>, ui: &Ui) -> Result<Self, Failure> {
+        find::usable(&WANTED, places, ui).await.map(|tool| Self { tool })
     }
 
     /// Installs or upgrades a chart and returns when its objects are made: what comes of them is judged by us.

@@ -1,19 +1,24 @@
 //! The kind command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use semver::Version;
 
-use super::find::{self, Tool};
+use super::find::{self, Places, Tool, Wanted};
 use super::process::Command;
 use crate::error::{Failure, Kind as FailureKind};
 use crate::ui::Ui;
 
 /// The first kind whose nodes and ours fit: node images of Kubernetes 1.33 and newer ask for it.
 const OLDEST: Version = Version::new(0, 27, 0);
-/// How to get kind.
-pub const INSTALL: &str = "install kind: https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or with Go: `go install sigs.k8s.io/kind@v0.30.0`";
+/// The kind that windtunnel works with.
+pub const WANTED: Wanted = Wanted {
+    name: "kind",
+    words: &["version"],
+    oldest: OLDEST,
+    install: "install kind: https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or with Go: `go install sigs.k8s.io/kind@v0.30.0`",
+};
 
 /// A kind that is new enough.
 #[derive(Clone, Debug)]
@@ -23,12 +28,12 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Asks the program at `path` for its version and checks it.
+    /// Finds one that works.
     ///
     /// # Errors
-    /// It is not kind, or too old.
-    pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        find::tool("kind", path, &["version"], &OLDEST, INSTALL, ui).await.map(|tool| Self { tool })
+    /// There is none, or it is something else, or too old.
+    pub async fn find(places: &Places<'_>, ui: &Ui) -> Result<Self, Failure> {
+        find::usable(&WANTED, places, ui).await.map(|tool| Self { tool })
     }
 
     /// Makes a cluster and writes its kubeconfig to a file of ours. `on_line` sees kind's own progress lines.

@@ -1,20 +1,25 @@
 //! The minikube command.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use semver::Version;
 use serde::Deserialize;
 
-use super::find::{self, Tool};
+use super::find::{self, Places, Tool, Wanted};
 use super::process::{Command, Output};
 use crate::error::{Failure, Kind};
 use crate::ui::Ui;
 
 /// The first minikube whose containerd nodes run Kubernetes 1.33 and newer.
 const OLDEST: Version = Version::new(1, 35, 0);
-/// How to get minikube.
-pub const INSTALL: &str = "install minikube: https://minikube.sigs.k8s.io/docs/start/";
+/// The minikube that windtunnel works with.
+pub const WANTED: Wanted = Wanted {
+    name: "minikube",
+    words: &["version", "--short"],
+    oldest: OLDEST,
+    install: "install minikube: https://minikube.sigs.k8s.io/docs/start/",
+};
 /// The types of the events that begin a step and that tell of an error (kubernetes/minikube, `pkg/minikube/out/register`).
 const STEP: &str = "io.k8s.sigs.minikube.step";
 const ERROR: &str = "io.k8s.sigs.minikube.error";
@@ -86,12 +91,12 @@ pub fn step(line: &str) -> Option<String> {
 }
 
 impl Minikube {
-    /// Asks the program at `path` for its version and checks it.
+    /// Finds one that works.
     ///
     /// # Errors
-    /// It is not minikube, or too old.
-    pub async fn at(path: PathBuf, ui: &Ui) -> Result<Self, Failure> {
-        find::tool("minikube", path, &["version", "--short"], &OLDEST, INSTALL, ui).await.map(|tool| Self { tool })
+    /// There is none, or it is something else, or too old.
+    pub async fn find(places: &Places<'_>, ui: &Ui) -> Result<Self, Failure> {
+        find::usable(&WANTED, places, ui).await.map(|tool| Self { tool })
     }
 
     /// Asks how a profile is.

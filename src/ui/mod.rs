@@ -234,6 +234,21 @@ impl Ui {
         }
     }
 
+    /// Asks whether to do one of several things; no is an answer, and not the end. Yes by `--yes`.
+    ///
+    /// # Errors
+    /// Usage when there is nobody to ask, interrupted by Esc or Ctrl-C.
+    pub fn agrees(&self, question: &str) -> Result<bool, Failure> {
+        if self.manner.yes {
+            return Ok(true);
+        }
+        if !self.can_ask() {
+            return Err(Failure::usage("this needs a yes, and there is nobody to ask").hint("to agree: add `--yes`"));
+        }
+        prompt::confirm(question, false)?
+            .ok_or_else(|| Failure::new(Kind::Interrupted, "left without an answer: nothing more was changed"))
+    }
+
     /// Whether there is somebody to ask.
     #[must_use]
     pub fn can_ask(&self) -> bool {

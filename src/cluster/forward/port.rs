@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 
 /// Whether a program could listen on this port of 127.0.0.1 right now.
@@ -33,6 +34,7 @@ pub fn port_holder(port: u16) -> Option<String> {
 pub(super) fn port_is_taken(port: u16) -> Failure {
     let holder = port_holder(port).unwrap_or_else(|| "another program".to_owned());
     Failure::new(Kind::Foreign, format!("port {port} on 127.0.0.1 is taken by {holder}"))
+        .code(Code::PortTaken)
         .hint("to use another port: `windtunnel up --port PORT`")
 }
 

@@ -2,11 +2,11 @@
 
 use crate::cluster::Cluster;
 use crate::error::Failure;
-use crate::images::bundle::tool_of;
+use crate::images::bundle::places_of;
 use crate::state::{EnvironmentPaths, Record};
 use crate::steps::remove_release::{self, Inventory};
 use crate::surroundings::Surroundings;
-use crate::tools::helm::{self, Helm};
+use crate::tools::helm::Helm;
 use crate::ui::Ui;
 
 /// What there is of an environment in its cluster.
@@ -47,8 +47,7 @@ impl Existing {
         ui: &Ui,
     ) -> Result<(), Failure> {
         let Some((cluster, inventory)) = self.cluster.as_deref() else { return Ok(()) };
-        let path = tool_of(self.record.bundle.as_deref(), "helm", helm::INSTALL, surroundings)?;
-        let helm = Helm::at(path, ui).await?;
+        let helm = Helm::find(&places_of(self.record.bundle.as_deref(), "helm", surroundings), ui).await?;
         remove_release::remove(cluster, &self.record, paths, inventory, &helm, ui).await
     }
 }

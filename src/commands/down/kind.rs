@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Failure;
-use crate::images::bundle::tool_of;
+use crate::images::bundle::places_of;
 use crate::providers::{Found, kind as provider};
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
@@ -55,8 +55,8 @@ impl Kind {
             step.done("none is there");
             return Ok(());
         }
-        let path = tool_of(self.bundle.as_deref(), "kind", kind::INSTALL, surroundings)?;
-        kind::Kind::at(path, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
+        let places = places_of(self.bundle.as_deref(), "kind", surroundings);
+        kind::Kind::find(&places, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
         self.docker.remove_network_without_nodes(ui).await?;
         step.done(format!("kind-{}", self.name));
         Ok(())

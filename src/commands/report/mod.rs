@@ -14,12 +14,12 @@ use crate::cli::{Origins, ReportArgs, Settings};
 use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs, objects};
 use crate::error::{During, Failure, Kind};
-use crate::images::bundle::tool_of;
+use crate::images::bundle::places_of;
 use crate::stacks;
 use crate::state::{self, Credentials, EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
-use crate::tools::helm::{self, Helm, Target};
+use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
 use archive::Archive;
 use redact::Redactor;
@@ -142,8 +142,7 @@ async fn helm_history(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<String, Failure> {
-    let path = tool_of(record.bundle.as_deref(), "helm", helm::INSTALL, surroundings)?;
-    let helm = Helm::at(path, ui).await?;
+    let helm = Helm::find(&places_of(record.bundle.as_deref(), "helm", surroundings), ui).await?;
     let mut told = format!("helm {}\n", helm.tool.version);
     for release in stacks::release_names(record.into()) {
         let (namespace, kubeconfig) = (&record.namespace, paths.kubeconfig());

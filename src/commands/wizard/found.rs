@@ -10,8 +10,9 @@ use crate::plan::{ClusterPlan, Plan, Provider};
 use crate::steps::prerequisites::{Room, measure};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
-use crate::tools::minikube::{self, Minikube};
-use crate::tools::{find, helm, kind};
+use crate::tools::find::Places;
+use crate::tools::minikube::Minikube;
+use crate::tools::{helm, kind};
 use crate::ui::Ui;
 
 /// How many names of one kind are shown.
@@ -46,19 +47,17 @@ pub(super) struct Found {
 pub(super) async fn look(plan: &Plan, ui: &Ui, surroundings: &Surroundings) -> Result<Found, Failure> {
     let Surroundings { search_path, folder, .. } = surroundings;
     let bundle = plan.bundle.as_deref().map(Bundle::open).transpose()?;
-    let tool = |name: &str, install: &str| {
-        let bundled = bundle.as_ref().and_then(|bundle| bundle.tool(name));
-        find::bundled_or_on_path(bundled, name, search_path, folder, install)
-    };
+    let [for_kind, for_helm, for_minikube] = ["kind", "helm", "minikube"]
+        .map(|name| Places { bundled: bundle.as_ref().and_then(|bundle| bundle.tool(name)), surroundings });
     let (engine, kind, helm, minikube) = tokio::join!(
         async {
             let docker = Docker::find(search_path, folder)?;
             let info = docker.info(ui).await?;
             Ok::<_, Failure>((info, docker.kind_clusters(ui).await?))
         },
-        async { kind::Kind::at(tool("kind", kind::INSTALL)?, ui).await },
-        async { helm::Helm::at(tool("helm", helm::INSTALL)?, ui).await },
-        async { Minikube::at(tool("minikube", minikube::INSTALL)?, ui).await },
+        kind::Kind::find(&for_kind, ui),
+        helm::Helm::find(&for_helm, ui),
+        Minikube::find(&for_minikube, ui),
     );
     let helm = helm?;
     let contexts = kubeconfig::contexts(kubeconfig(plan, surroundings))?;

@@ -1,0 +1,226 @@
+//! Looks at everything that the checks judge, side by side. Nothing is changed, and nothing judged here.
+
+mod leftovers;
+mod machine;
+mod network;
+
+use std::path::PathBuf;
+
+use semver::Version;
+
+use super::super::{Context, create_namespace};
+use super::facts::Facts;
+use super::resources::measure;
+use crate::cluster::forward::supervise;
+use crate::cluster::workload::WorkloadKind;
+use crate::codes::Code;
+use crate::error::{Failure, Kind as FailureKind};
+use crate::images::Images;
+use crate::images::bundle::Bundle;
+use crate::plan::{ClusterPlan, Plan};
+use crate::profile::Executor;
+use crate::providers::existing::Source;
+use crate::providers::{Found, kind as kind_provider, minikube as minikube_provider};
+use crate::stacks;
+use crate::tools::docker::{Docker, Info};
+use crate::tools::find::Places;
+use crate::tools::helm::Helm;
+use crate::tools::kind::Kind;
+use crate::tools::minikube::{Minikube, Profile};
+
+/// How many missing rights are named.
+const NAMED: usize = 8;
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Depth {
+    /// What costs no container and no network: before every `up`.
+    Quick,
+    /// All of it.
+    Full,
+}
+
+/// What the provider of the cluster told.
+#[derive(Default)]
+struct Seen {
+    docker: Option<Docker>,
+    engine: Option<Result<Info, Failure>>,
+    kind: Option<Result<Kind, Failure>>,
+    minikube: Option<Result<Minikube, Failure>>,
+    found: Option<Result<Found, Failure>>,
+    existing: Option<Result<(Source, String), Failure>>,
+    clock: Option<i64>,
+}
+
+/// Looks.
+pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, depth: Depth) -> Facts<'a> {
+    let Context { plan, paths, surroundings, ui } = context;
+    let places = |name: &str| Places { bundled: bundle.and_then(|bundle| bundle.tool(name)), surroundings };
+    let helm_places = places("helm");
+    let (seen, helm) = tokio::join!(
+        async {
+            match &plan.cluster {
+                ClusterPlan::Kind => look_at_kind(context, &places("kind")).await,
+                ClusterPlan::Minikube { driver, .. } => look_at_minikube(context, driver, &places("minikube")).await,
+                ClusterPlan::Existing { kubeconfig, context: name } => {
+                    Seen { existing: Some(look_at_existing(context, kubeconfig, name).await), ..Seen::default() }
+                }
+            }
+        },
+        Helm::find(&helm_places, ui),
+    );
+    let info = seen.engine.as_ref().and_then(|engine| engine.as_ref().ok());
+    let room = info.map(measure);
+    let mut network = network::observe(surroundings);
+    network.clock = seen.clock;
+    let mut facts = Facts {
+        plan,
+        kubernetes: kubernetes(plan, bundle),
+        machine: machine::observe(&plan.dags, room.as_ref()),
+        room,
+        docker: seen.docker,
+        engine: seen.engine,
+        components: Vec::new(),
+        kind: seen.kind,
+        minikube: seen.minikube,
+        helm,
+        found: seen.found,
+        existing: seen.existing,
+        port: supervise::check_port(paths, plan.port),
+        network,
+        leftovers: None,
+    };
+    if depth == Depth::Full {
+        look_closely(context, bundle, &mut facts).await;
+    }
+    facts
+}
+
+/// What `up` has no time for.
+async fn look_closely(context: Context<'_>, bundle: Option<&Bundle>, facts: &mut Facts<'_>) {
+    let Some(docker) = facts.docker.as_ref().filter(|_| facts.info().is_some()) else { return };
+    let node = facts.found.as_ref().and_then(|found| match found {
+        Ok(Found::Running(node)) => Some(node),
+        _ => None,
+    });
+    let (components, subnets, node_clock, names, leftovers) = tokio::join!(
+        docker.components(context.ui),
+        docker.subnets(context.ui),
+        network::node_clock(docker, node, context.ui),
+        network::names(context, docker, bundle),
+        leftovers::observe(context, docker),
+    );
+    facts.components = components.unwrap_or_default();
+    let subnets = subnets.unwrap_or_default();
+    facts.network.subnets = network::parse_subnets(&subnets);
+    facts.network.node_clock = node_clock;
+    facts.network.names = names;
+    facts.leftovers = leftovers.ok();
+}
+
+async fn look_at_kind(context: Context<'_>, places: &Places<'_>) -> Seen {
+    let Context { plan, paths, surroundings, ui } = context;
+    let engine = async {
+        let docker = match Docker::find(&surroundings.search_path, &surroundings.folder) {
+            Ok(docker) => docker,
+            Err(failure) => return Seen { engine: Some(Err(failure)), ..Seen::default() },
+        };
+        let (engine, clock) = network::ask(&docker, ui).await;
+        // The second question would only repeat the first one's failure.
+        let found = match &engine {
+            Ok(_) => Some(kind_provider::find(&docker, &plan.name, paths, ui).await),
+            Err(_) => None,
+        };
+        Seen { docker: Some(docker), engine: Some(engine), found, clock, ..Seen::default() }
+    };
+    let (seen, kind) = tokio::join!(engine, Kind::find(places, ui));
+    Seen { kind: Some(kind), ..seen }
+}
+
+async fn look_at_minikube(context: Context<'_>, driver: &str, places: &Places<'_>) -> Seen {
+    let Context { plan, paths, surroundings, ui } = context;
+    let docker = (driver == minikube_provider::DOCKER)
+        .then(|| Docker::find(&surroundings.search_path, &surroundings.folder))
+        .transpose();
+    let (docker, missing) = match docker {
+        Ok(docker) => (docker, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let kubeconfig = paths.kubeconfig();
+    let tool = async {
+        let tool = Minikube::find(places, ui).await?;
+        let state = tool.state(Profile { name: &plan.name, kubeconfig: &kubeconfig }, ui).await;
+        Ok::<_, Failure>((tool, state))
+    };
+    let engine = async {
+        match &docker {
+            Some(docker) => Some(network::ask(docker, ui).await),
+            None => None,
+        }
+    };
+    let (engine, tool) = tokio::join!(engine, tool);
+    let (engine, clock) = match (engine, missing) {
+        (Some((engine, clock)), _) => (Some(engine), clock),
+        (None, missing) => (missing.map(Err), None),
+    };
+    let (minikube, state) = match tool {
+        Ok((minikube, state)) => (Ok(minikube), Some(state)),
+        Err(failure) => (Err(failure), None),
+    };
+    let found = match (state, &engine) {
+        (None, _) | (_, Some(Err(_))) => None,
+        (Some(Err(failure)), _) => Some(Err(failure)),
+        (Some(Ok(state)), _) => {
+            Some(minikube_provider::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await)
+        }
+    };
+    Seen { docker, engine, minikube: Some(minikube), found, clock, ..Seen::default() }
+}
+
+async fn look_at_existing(
+    context: Context<'_>,
+    kubeconfig: &[PathBuf],
+    name: &str,
+) -> Result<(Source, String), Failure> {
+    let (plan, usual) = (context.plan, &context.surroundings.kubeconfig);
+    let source = Source::read(kubeconfig, name, plan.allow_remote)?;
+    let cluster = source.cluster().await?;
+    let version = cluster.version().await.map_err(|failure| source.unreachable(usual, failure))?;
+    let makes_namespace = !cluster.has_namespace(&plan.namespace).await?;
+    let has_jobs = stacks::workloads(plan.into()).iter().any(|workload| workload.kind == WorkloadKind::Job);
+    let missing = cluster.missing_rights(&plan.namespace, makes_namespace, has_jobs).await?;
+    if !missing.is_empty() {
+        let lacks_namespace = missing.iter().any(|right| right == "namespaces: create");
+        let more = missing.len().saturating_sub(NAMED);
+        let failure = Failure::new(
+            FailureKind::Prerequisite,
+            format!("the user of the context `{name}` lacks rights in the namespace `{}`", plan.namespace),
+        )
+        .code(Code::ApiForbidden)
+        .evidence_lines(missing.into_iter().take(NAMED));
+        let failure = if more > 0 { failure.evidence(format!("and {more} more")) } else { failure };
+        let rights = source.kubectl(usual, &format!("auth can-i --list --namespace {}", plan.namespace));
+        let failure = failure
+            .hint("ask the cluster's administrator for the role `admin` in that namespace")
+            .hint(format!("to see them: `{rights}`"));
+        return Err(if lacks_namespace {
+            failure.hint("it is not there yet, and this user may not make it: name one of yours, `--namespace NAME`")
+        } else {
+            failure
+        });
+    }
+    create_namespace::check(plan, &cluster).await?;
+    Ok((source, version))
+}
+
+/// The Kubernetes of the node, where its image's tag tells it.
+fn kubernetes(plan: &Plan, bundle: Option<&Bundle>) -> Option<Version> {
+    let needs_redis = plan.executor == Executor::Celery;
+    let images = bundle.map_or_else(
+        || Images::of_profile(&plan.profile.images, needs_redis),
+        |bundle| Images::of_bundle(bundle, needs_redis),
+    );
+    let node = images.ok()?.node.reference;
+    let tag = node.split('@').next()?.rsplit(':').next()?;
+    Version::parse(tag.trim_start_matches('v')).ok()
+}
