@@ -6,7 +6,7 @@ use windtunnel::cli::{self, Cli, Command, ConfigCommand, ForwardCommand, Origins
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
 use windtunnel::state::Paths;
-use windtunnel::surroundings::Surroundings;
+use windtunnel::surroundings::{Logins, Proxy, Surroundings};
 use windtunnel::ui::Ui;
 
 fn main() -> ExitCode {
@@ -122,10 +122,17 @@ fn look_around() -> Result<Surroundings, Failure> {
         None => vec![folders.home_dir().join(".kube/config")],
     };
     let folder = std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?;
+    let text = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
     Ok(Surroundings {
+        logins: Logins {
+            folder: named("DOCKER_CONFIG").unwrap_or_else(|| folders.home_dir().join(".docker")),
+            search_path: search_path.clone(),
+        },
+        proxy: Proxy { https: text(["HTTPS_PROXY", "https_proxy"]).into(), none: text(["NO_PROXY", "no_proxy"]) },
         kubeconfig: kubeconfig.into_iter().map(|file| folder.join(file)).collect(),
         folder,
-        search_path: std::env::var_os("PATH").unwrap_or_default(),
+        search_path,
         program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,
         paths: Paths::new(
             state.ok_or_else(|| Failure::usage("the folder for state is not known: set WINDTUNNEL_STATE"))?,

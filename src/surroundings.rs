@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use crate::error::{During, Failure, Kind};
 use crate::plan::{DEFAULT_NAME, FILE, Origin, ProjectFile, Wishes};
 use crate::state::Paths;
@@ -23,8 +25,30 @@ pub struct Surroundings {
     pub kubeconfig: Vec<PathBuf>,
     /// Where files are kept that can be made again: pulled images, `~/.cache/windtunnel` by default.
     pub cache: PathBuf,
+    /// docker's logins at registries.
+    pub logins: Logins,
+    /// The proxy between this machine and registries.
+    pub proxy: Proxy,
     /// The user that files of the DAG folder belong to, as a number.
     pub user: u32,
+}
+
+/// Where docker's logins are.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    /// The folder of docker's `config.json`.
+    pub folder: PathBuf,
+    /// Where credential helpers are looked for.
+    pub search_path: OsString,
+}
+
+/// The proxy of the surroundings, as the variables `HTTPS_PROXY` and `NO_PROXY` name it.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// For `https`; empty where there is none. It may hold a password.
+    pub https: SecretString,
+    /// What is reached without it.
+    pub none: String,
 }
 
 /// The `windtunnel.yaml` that holds for a folder.
@@ -121,6 +145,8 @@ mod tests {
             paths: Paths::new(folder.join("state")),
             kubeconfig: Vec::new(),
             cache: PathBuf::new(),
+            logins: Logins { folder: PathBuf::new(), search_path: OsString::new() },
+            proxy: Proxy::default(),
             user: rustix::process::geteuid().as_raw(),
         }
     }

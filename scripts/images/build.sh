@@ -20,6 +20,7 @@ Stages:
   kind         kind $KIND
   helm         Helm $HELM
   helm4        Helm $HELM4, for tests; not in the bundle, and only if named
+  registry     the reference registry server $REGISTRY, for tests; not in the bundle, and only if named
   minikube     minikube $MINIKUBE, only if named; from then on it is in the bundle
   kubernetes   the Kubernetes $KUBERNETES commands, one program
   components   etcd, CoreDNS, crictl, pause
@@ -28,8 +29,8 @@ Stages:
   node         $prefix/node:v$KUBERNETES for kind and minikube, with all that runs in it, after all of the above
   bundle       bundle.json, after all the others
 
-Programs are compiled while images are put together. Without a STAGE it is all of them but helm4 and minikube; a named
-one brings those that it comes after, and minikube the bundle.
+Programs are compiled while images are put together. Without a STAGE it is all of them but helm4, minikube and
+registry; a named one brings those that it comes after, and minikube the bundle.
 EOT
 }
 
@@ -40,7 +41,7 @@ while [ $# -gt 0 ]; do
     --help | -h) usage; exit ;;
     --bundle) bundle=${2:?--bundle needs a folder}; shift ;;
     --bundle=*) bundle=${1#*=} ;;
-    kind | helm | helm4 | kubernetes | components | postgres | airflow) requested+=("$1") ;;
+    kind | helm | helm4 | registry | kubernetes | components | postgres | airflow) requested+=("$1") ;;
     node) requested+=(kubernetes components postgres airflow node) ;;
     minikube) requested+=(minikube "${bundled[@]}") ;;
     bundle) requested+=("${bundled[@]}") ;;
@@ -71,7 +72,7 @@ check_prerequisites
 # Side by side: compiling takes the processors, packages take the network and the disk. Each side is a process group,
 # so that an interrupt reaches the compiler as well.
 set -m
-run_stages kind helm kubernetes components helm4 minikube &
+run_stages kind helm kubernetes components helm4 registry minikube &
 compiling=$!
 run_stages postgres airflow &
 packing=$!

@@ -7,6 +7,7 @@ pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;
+mod node_images;
 mod observe;
 pub mod release;
 mod removal;
@@ -20,6 +21,7 @@ pub mod worker;
 pub mod workload;
 
 pub use client::Cluster;
+pub use node_images::NodeImages;
 
 /// The name under which windtunnel applies objects.
 const FIELD_MANAGER: &str = "windtunnel";

@@ -2,6 +2,7 @@
 
 pub mod check_web;
 pub mod create_namespace;
+pub mod find_images;
 pub mod forward;
 pub mod install;
 pub mod load_images;
