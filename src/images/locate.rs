@@ -131,8 +131,8 @@ pub fn failure(lost: &[Lost], wanted: usize) -> Option<Failure> {
         ));
     }
     let mut hints: Vec<String> = lost.iter().map(hint).collect();
+    hints.sort();
     hints.dedup();
-    hints.push(format!("what it means: `windtunnel explain {}`", first.trouble.code.id()));
     Some(hints.into_iter().fold(failure, Failure::hint))
 }
 

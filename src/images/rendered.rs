@@ -35,19 +35,16 @@ pub fn images(manifests: &str) -> Result<Vec<Named>, Failure> {
 fn collect(object: &Value, found: &mut Vec<Named>) {
     match object {
         Value::Object(map) => {
-            for (key, value) in map {
-                if !CONTAINERS.contains(&key.as_str()) {
-                    collect(value, found);
-                    continue;
-                }
-                for container in value.as_array().into_iter().flatten() {
-                    let name = container["name"].as_str().unwrap_or_default();
-                    let image = container["image"].as_str().unwrap_or_default();
-                    if !image.is_empty() && !found.iter().any(|(_, known)| known == image) {
-                        found.push((name.to_owned(), image.to_owned()));
-                    }
+            for container in CONTAINERS.iter().filter_map(|key| map.get(*key)?.as_array()).flatten() {
+                let name = container["name"].as_str().unwrap_or_default();
+                let image = container["image"].as_str().unwrap_or_default();
+                if !image.is_empty() && !found.iter().any(|(_, known)| known == image) {
+                    found.push((name.to_owned(), image.to_owned()));
                 }
             }
+            map.iter()
+                .filter(|(key, _)| !CONTAINERS.contains(&key.as_str()))
+                .for_each(|(_, value)| collect(value, found));
         }
         Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
         _ => {}

@@ -150,7 +150,9 @@ fn words(progress: &[Progress], rate: &mut (Instant, u64, u64)) -> String {
     let elapsed = rate.0.elapsed();
     if elapsed >= RATE {
         let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        *rate = (Instant::now(), came, came.saturating_sub(rate.1) * 1000 / milliseconds);
+        // What was there before came at once, and says nothing of the rate.
+        let speed = if rate.1 == 0 { 0 } else { came.saturating_sub(rate.1) * 1000 / milliseconds };
+        *rate = (Instant::now(), came, speed);
     }
     let speed = if rate.2 == 0 { String::new() } else { format!(", {}/s", size(rate.2)) };
     format!("pulling {}: {} of {}{speed}", progress.len(), size(came), size(all))

@@ -38,16 +38,7 @@ const CLAIM: Fault = Fault {
     event: "ProvisioningFailed",
     patience: Duration::from_secs(15),
 };
-const ON_A_HEALTHY_DATABASE: [Fault; 3] = [
-    Fault {
-        title: "an image that does not exist",
-        values: "images: {airflow: 'windtunnel.local/no-such:1'}",
-        codes: &["image_not_found", "image_no_network"],
-        names: &["windtunnel.local/no-such:1"],
-        event: "Failed",
-        // A network may come back: the kubelet's next attempt, 10 s later, decides.
-        patience: Duration::from_secs(30),
-    },
+const ON_A_HEALTHY_DATABASE: [Fault; 2] = [
     Fault {
         title: "a component that crashes",
         values: "env: {AIRFLOW__CORE__AUTH_MANAGER: no_such.AuthManager}",

@@ -11,15 +11,17 @@ mod bundle;
 mod context;
 mod invariants;
 mod objects;
+mod registry;
 mod scripts;
 
 mod bad_input;
 mod bundles;
 mod cluster;
 mod down;
-mod explain;
 mod existing;
+mod explain;
 mod foreign;
+mod images;
 mod inspect;
 mod minikube;
 mod prerequisites;

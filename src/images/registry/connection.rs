@@ -145,6 +145,8 @@ fn handshake_failed(name: &str, error: &std::io::Error) -> Trouble {
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     "it is for another name".to_owned()
                 }
+                // webpki's own words, which rustls hands on as they are.
+                other if format!("{other:?}").contains("CaUsedAsEndEntity") => "it signs itself".to_owned(),
                 other => other.to_string(),
             };
             Trouble::new(Code::RegistryUntrusted, format!("the certificate of {name} is not trusted: {why}"))

@@ -38,7 +38,7 @@ pub fn lines(located: &Located) -> Vec<String> {
     let head = format!("{:ROLE$}{}", located.image.role, located.image.reference);
     let bytes = located.bytes.map(size).unwrap_or_default();
     let took = located.took.get().map(seconds).unwrap_or_default();
-    let tail = format!("{:14}{bytes:>8}{took:>8}", located.place.name());
+    let tail = format!("{:16}{bytes:>8}{took:>8}", located.place.name());
     if head.len() < HEAD {
         vec![format!("{head:HEAD$}{tail}").trim_end().to_owned()]
     } else {
@@ -66,11 +66,11 @@ mod tests {
         };
         assert_eq!(
             lines(&located("airflow", "apache/airflow:3.3.2", Place::Registry("docker.io".to_owned()))),
-            ["airflow   apache/airflow:3.3.2              docker.io       522 MB   12.3s"]
+            ["airflow   apache/airflow:3.3.2              docker.io         522 MB   12.3s"]
         );
         let long = lines(&located("statsd", "quay.io/prometheus/statsd-exporter:v0.30.0", Place::Engine));
         assert_eq!(long[0], "statsd    quay.io/prometheus/statsd-exporter:v0.30.0");
-        assert_eq!(long[1], "                                            engine          522 MB   12.3s");
+        assert_eq!(long[1], "                                            engine            522 MB   12.3s");
         assert!(long.iter().all(|line| line.len() + 4 <= 80));
     }
 }
