@@ -78,6 +78,7 @@ impl TestContext {
         self.on("docker", "image load node.tar", &["mark node-image"]);
         // Images and cluster come side by side; here the cluster first, so that what is printed has one order.
         self.on("docker", "exec ctr version", &["await version-asked"]);
+        self.on("docker", "exec ctr version", &["when images"]);
         self.on("docker", "exec crictl images", &["stdout {\"images\":[]}"]);
         self.on("docker", "exec crictl images", &["when images", "stdout-file images.json"]);
         self.on("docker", "exec ctr import database.tar", &[]);

@@ -91,7 +91,9 @@ async fn inside(context: Context<'_>, provider: &Provider) -> Result<Inside, Fai
         }
         // One whose making was cut short is made anew.
         (_, Some(docker), Some(Found::Running(node))) if !context.paths.creating().exists() => {
-            Ok(Inside { node: list(docker, &node.container, context.ui).await?, ..Inside::default() })
+            // Of one that does not answer nothing is known; it is for the step that starts it to tell, which asks anew.
+            let node = list(docker, &node.container, context.ui).await.unwrap_or_default();
+            Ok(Inside { node, ..Inside::default() })
         }
         _ => Ok(Inside::default()),
     }
@@ -183,7 +185,7 @@ fn this_platform() -> String {
     format!("linux/{architecture}")
 }
 
-/// `3: 2 in the bundle, 1 at docker.io (120 MB)`.
+/// `3 in the bundle`, `3: 2 in the engine, 1 at docker.io (120 MB)`.
 fn words(found: &[Located]) -> String {
     let mut places: Vec<&Place> = Vec::new();
     for located in found {
@@ -205,5 +207,8 @@ fn words(found: &[Located]) -> String {
             }
         })
         .collect();
-    format!("{}: {}", found.len(), parts.join(", "))
+    match parts.as_slice() {
+        [one] => one.clone(),
+        several => format!("{}: {}", found.len(), several.join(", ")),
+    }
 }
