@@ -64,7 +64,7 @@ impl Located {
 #[derive(Clone, Debug)]
 pub struct Lost {
     /// The image.
-    pub image: Image,
+    pub image: Box<Image>,
     /// Why.
     pub trouble: Trouble,
 }
@@ -103,7 +103,7 @@ pub async fn remote(
     registries: &Registries<'_>,
     waiting: impl Fn(&str),
 ) -> Result<Located, Lost> {
-    let lost = |trouble| Lost { image: image.clone(), trouble };
+    let lost = |trouble| Lost { image: Box::new(image.clone()), trouble };
     let reference = Reference::parse(&image.reference).ok_or_else(|| {
         lost(Trouble::new(Code::ReferenceInvalid, format!("`{}` is no image's name", image.reference)))
     })?;
@@ -162,7 +162,7 @@ mod tests {
 
     fn lost(role: &str, reference: &str, code: Code, words: &str) -> Lost {
         let image = Image { role: role.to_owned(), reference: reference.to_owned(), id: None, archive: None };
-        Lost { image, trouble: Trouble::new(code, words) }
+        Lost { image: Box::new(image), trouble: Trouble::new(code, words) }
     }
 
     #[test]

@@ -140,7 +140,7 @@ pub async fn pull(
         }
         let wait = trouble.retry_after.unwrap_or(pause);
         if !trouble.is_passing || attempt >= ATTEMPTS || wait > LONGEST_RETRY_AFTER {
-            return Ok(Some(Lost { image: image.clone(), trouble }));
+            return Ok(Some(Lost { image: Box::new(image.clone()), trouble }));
         }
         saying(&format!("{}: {}: again in {} s", image.reference, trouble.words, wait.as_secs()));
         tokio::time::sleep(wait).await;

@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -84,30 +84,8 @@ async fn connect(url: &Uri, host: &str, is_tls: bool, proxy: &Matcher) -> Result
     let name = host.trim_matches(['[', ']']);
     let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let stream = match proxy.intercept(url).filter(|_| is_tls) {
-        Some(proxy) => {
-            let mut tunnel = Tunnel::new(proxy.uri().clone(), HttpConnector::new());
-            if let Some(authorization) = proxy.basic_auth() {
-                tunnel = tunnel.with_auth(authorization.clone());
-            }
-            let target = Uri::builder().scheme("https").authority(format!("{host}:{port}")).path_and_query("/").build();
-            let target = target.map_err(|error| unreachable(error.to_string()))?;
-            let through = tunnel.oneshot(target).await;
-            let place = proxy
-                .uri()
-                .authority()
-                .map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
-            through
-                .map_err(|error| unreachable(format!("the proxy {place}: {}", chain(&error).join(": "))))?
-                .into_inner()
-        }
-        None => {
-            let addresses = tokio::net::lookup_host((name, port)).await;
-            let addresses: Vec<_> =
-                addresses.map_err(|error| unreachable(format!("{name} has no address: {error}")))?.collect();
-            // Tries one address after the other.
-            let connected = TcpStream::connect(addresses.as_slice()).await;
-            connected.map_err(|error| unreachable(format!("{name}:{port} cannot be reached: {}", reason(&error))))?
-        }
+        Some(proxy) => through(&proxy, &format!("{host}:{port}")).await?,
+        None => straight(name, port).await?,
     };
     if !is_tls {
         return Ok(Connected::Plain(stream));
@@ -117,6 +95,30 @@ async fn connect(url: &Uri, host: &str, is_tls: bool, proxy: &Matcher) -> Result
     let server = ServerName::try_from(name.to_owned()).map_err(|error| unreachable(error.to_string()))?;
     let stream = connector.connect(server, stream).await.map_err(|error| handshake_failed(name, &error))?;
     Ok(Connected::Tls(Box::new(stream)))
+}
+
+async fn straight(name: &str, port: u16) -> Result<TcpStream, Trouble> {
+    let addresses = tokio::net::lookup_host((name, port)).await;
+    let addresses: Vec<_> =
+        addresses.map_err(|error| unreachable(format!("{name} has no address: {error}")))?.collect();
+    // Tries one address after the other.
+    let connected = TcpStream::connect(addresses.as_slice()).await;
+    connected.map_err(|error| unreachable(format!("{name}:{port} cannot be reached: {}", reason(&error))))
+}
+
+async fn through(proxy: &Intercept, target: &str) -> Result<TcpStream, Trouble> {
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), HttpConnector::new());
+    if let Some(authorization) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(authorization.clone());
+    }
+    let target = Uri::builder().scheme("https").authority(target).path_and_query("/").build();
+    let target = target.map_err(|error| unreachable(error.to_string()))?;
+    // What stands before the sign is a password.
+    let place = proxy.uri().authority().and_then(|authority| authority.as_str().rsplit('@').next()).unwrap_or_default();
+    let connected = tunnel.oneshot(target).await;
+    let connected =
+        connected.map_err(|error| unreachable(format!("the proxy {place}: {}", chain(&error).join(": "))))?;
+    Ok(connected.into_inner())
 }
 
 /// Trusts whom the system trusts, and whom the engine trusts for this registry.

@@ -123,12 +123,12 @@ async fn from_helper(helper: &str, key: &str, logins: &Logins, ui: &Ui) -> Resul
         };
     }
     let answer = SecretString::from(output.stdout);
-    let helped: Helped =
+    let given: Helped =
         serde_json::from_str(answer.expose_secret()).map_err(|_| failed("it printed something unexpected"))?;
-    Ok(Some(if helped.username == TOKEN_USER {
-        Login::Token(helped.secret)
+    Ok(Some(if given.username == TOKEN_USER {
+        Login::Token(given.secret)
     } else {
-        Login::Password(helped.username, helped.secret)
+        Login::Password(given.username, given.secret)
     }))
 }
 

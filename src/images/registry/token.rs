@@ -54,19 +54,16 @@ async fn token(
     query.extend(parameter(words, "service").map(|service| ("service", service.to_owned())));
     let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={}", encoded(&value))).collect();
     let query = query.join("&");
-    let (url, headers, form) = match login {
+    let (url, headers, form) = if let Some(Login::Token(refresh)) = login {
         // A token to get tokens with is a secret, so it goes as a form (distribution/distribution, `docs/spec/auth/oauth.md`).
-        Some(Login::Token(refresh)) => {
-            let refresh = encoded(refresh.expose_secret());
-            let form = format!("grant_type=refresh_token&client_id=windtunnel&{query}&refresh_token={refresh}");
-            (uri(realm)?, Vec::new(), Some(form.into()))
-        }
-        _ => {
-            let sign = if realm.contains('?') { '&' } else { '?' };
-            let basic = login.and_then(Login::basic);
-            let headers = basic.as_ref().map(authorization).transpose()?.into_iter().collect();
-            (uri(&format!("{realm}{sign}{query}"))?, headers, None)
-        }
+        let refresh = encoded(refresh.expose_secret());
+        let form = format!("grant_type=refresh_token&client_id=windtunnel&{query}&refresh_token={refresh}");
+        (uri(realm)?, Vec::new(), Some(form.into()))
+    } else {
+        let sign = if realm.contains('?') { '&' } else { '?' };
+        let basic = login.and_then(Login::basic);
+        let headers = basic.as_ref().map(authorization).transpose()?.into_iter().collect();
+        (uri(&format!("{realm}{sign}{query}"))?, headers, None)
     };
     if url.scheme_str() != Some("https") && !image.is_loopback() {
         return Err(failed("gives tokens without encryption"));

@@ -21,7 +21,7 @@ use crate::images::size::size;
 use crate::plan::{Plan, Provider as ProviderName};
 use crate::providers::Found;
 use crate::stacks::Release;
-use crate::tools::docker::Docker;
+use crate::tools::docker::{Docker, Info};
 use crate::ui::Step;
 pub use table::{lines, show};
 
@@ -69,7 +69,9 @@ pub async fn ensure(
     if let Some(failure) = failure(&lost, wanted.len()) {
         return Err(failure);
     }
-    found.iter().for_each(|located| table::tell(located, ui));
+    for located in &found {
+        table::tell(located, ui);
+    }
     step.done(words(&found));
     Ok(found)
 }
@@ -148,11 +150,11 @@ async fn look_in_registries(
         None => None,
     };
     let of_nodes = || inside.existing.as_ref().and_then(|nodes| nodes.platform.clone());
-    let platform = engine.as_ref().map(|engine| engine.platform()).or_else(of_nodes).unwrap_or_else(this_platform);
+    let platform = engine.as_ref().map(Info::platform).or_else(of_nodes).unwrap_or_else(this_platform);
     step.doing(format!("asking for {} in their registries", images.len()));
     let asked = images.iter().map(|image| remote(image, &platform, registries, |words| step.note(words)));
     let answers = join_all(asked).await;
-    let way = engine.as_ref().and_then(|engine| engine.own_way());
+    let way = engine.as_ref().and_then(Info::own_way);
     Ok(answers.into_iter().map(|answer| answer.or_else(|lost| excuse(context, context.plan, lost, way))).collect())
 }
 
@@ -172,7 +174,7 @@ fn excuse(context: Context<'_>, plan: &Plan, lost: Lost, way: Option<&str>) -> R
     let Lost { image, trouble } = lost;
     context.ui.warn(&format!("{} was not found from here, but {other}: {}", image.reference, trouble.words));
     let registry = Reference::parse(&image.reference).map(|reference| reference.registry).unwrap_or_default();
-    Ok(Located::new(image, Place::Registry(registry), None))
+    Ok(Located::new(*image, Place::Registry(registry), None))
 }
 
 /// The platform of containers on this machine, where no engine tells.

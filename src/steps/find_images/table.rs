@@ -26,9 +26,11 @@ pub(super) fn tell(located: &Located, ui: &Ui) {
 /// Shows all of them, where any had to be got.
 pub fn show(found: &[Located], ui: &Ui) {
     let brought: Vec<&Located> = found.iter().filter(|located| located.took.get().is_some()).collect();
-    brought.iter().for_each(|located| tell(located, ui));
-    if !brought.is_empty() {
-        found.iter().flat_map(lines).for_each(|line| ui.say(&format!("    {line}")));
+    for located in &brought {
+        tell(located, ui);
+    }
+    for line in found.iter().filter(|_| !brought.is_empty()).flat_map(lines) {
+        ui.say(&format!("    {line}"));
     }
 }
 
