@@ -132,14 +132,15 @@ check_dependencies() {
 # Waits for another run's build, for an hour at most: build.sh itself refuses to be the second one.
 build_images() {
   if has flock; then
-    flock -w 3600 "$cache/test-images.lock" scripts/images/build.sh minikube
+    flock -w 3600 "$cache/test-images.lock" scripts/images/build.sh minikube registry
   else
-    scripts/images/build.sh minikube
+    scripts/images/build.sh minikube registry
   fi
 }
 
 test_cluster() {
-  WINDTUNNEL_E2E_BUNDLE=$bundle WINDTUNNEL_E2E_ARTEFACTS=${WINDTUNNEL_E2E_ARTEFACTS:-$root/artefacts} \
+  WINDTUNNEL_E2E_BUNDLE=$bundle WINDTUNNEL_E2E_REGISTRY=$cache/build/output/bin/registry \
+    WINDTUNNEL_E2E_ARTEFACTS=${WINDTUNNEL_E2E_ARTEFACTS:-$root/artefacts} \
     cargo test --locked --features fakes --test e2e 2>&1 < /dev/null | tee "$logs/e2e.log"
 }
 

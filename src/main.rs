@@ -6,7 +6,7 @@ use windtunnel::cli::{self, Cli, Command, ConfigCommand, ForwardCommand, Origins
 use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
 use windtunnel::state::Paths;
-use windtunnel::surroundings::{Proxies, Surroundings};
+use windtunnel::surroundings::{Logins, Proxies, Surroundings};
 use windtunnel::ui::Ui;
 
 fn main() -> ExitCode {
@@ -135,11 +135,16 @@ fn look_around() -> Result<Surroundings, Failure> {
         None => folders.home_dir().join(".minikube"),
     };
     let folder = std::env::current_dir().during(Kind::Usage, "the current folder cannot be used")?;
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
     Ok(Surroundings {
+        logins: Logins {
+            folder: named("DOCKER_CONFIG").unwrap_or_else(|| folders.home_dir().join(".docker")),
+            search_path: search_path.clone(),
+        },
         kubeconfig: kubeconfig.into_iter().map(|file| folder.join(file)).collect(),
         minikube: folder.join(minikube),
         folder,
-        search_path: std::env::var_os("PATH").unwrap_or_default(),
+        search_path,
         program: std::env::current_exe().during(Kind::Bug, "cannot find this program's own file")?,
         paths: Paths::new(
             state.ok_or_else(|| Failure::usage("the folder for state is not known: set WINDTUNNEL_STATE"))?,

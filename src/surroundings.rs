@@ -25,6 +25,8 @@ pub struct Surroundings {
     pub minikube: PathBuf,
     /// Where files are kept that can be made again: pulled images, `~/.cache/windtunnel` by default.
     pub cache: PathBuf,
+    /// docker's logins at registries.
+    pub logins: Logins,
     /// The user that files of the DAG folder belong to, as a number.
     pub user: u32,
     /// The proxies that programs of this user go through.
@@ -42,6 +44,15 @@ pub struct Proxies {
     pub https: Option<String>,
     /// `no_proxy`: hosts, domains, addresses and subnets, separated by commas.
     pub no: Option<String>,
+}
+
+/// Where docker's logins are.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    /// The folder of docker's `config.json`.
+    pub folder: PathBuf,
+    /// Where credential helpers are looked for.
+    pub search_path: OsString,
 }
 
 /// The `windtunnel.yaml` that holds for a folder.
@@ -139,6 +150,7 @@ mod tests {
             kubeconfig: Vec::new(),
             minikube: PathBuf::new(),
             cache: PathBuf::new(),
+            logins: Logins { folder: PathBuf::new(), search_path: OsString::new() },
             user: rustix::process::geteuid().as_raw(),
             proxies: Proxies::default(),
             certificates: None,

@@ -20,6 +20,7 @@ Stages:
   kind         kind $KIND
   helm         Helm $HELM
   helm4        Helm $HELM4, for tests; not in the bundle, and only if named
+  registry     the reference registry server $REGISTRY, for tests; not in the bundle, and only if named
   minikube     minikube $MINIKUBE, only if named; from then on it is in the bundle
   redis        $prefix/redis, for Celery, only if named; from then on it is in the bundle
   kubernetes   the Kubernetes $KUBERNETES commands, one program
@@ -46,7 +47,7 @@ while [ $# -gt 0 ]; do
     --help | -h) usage; exit ;;
     --bundle) folder=${2:?--bundle needs a folder}; shift ;;
     --bundle=*) folder=${1#*=} ;;
-    kind | helm | helm4 | kubernetes | components | postgres | airflow) requested+=("$1") ;;
+    kind | helm | helm4 | registry | kubernetes | components | postgres | airflow) requested+=("$1") ;;
     node) requested+=(kubernetes components postgres airflow node) ;;
     minikube | redis) requested+=("$1" "${bundled[@]}") ;;
     official-2 | community)
@@ -86,7 +87,7 @@ check_prerequisites
 # Side by side: compiling takes the processors, packages take the network and the disk. Each side is a process group,
 # so that an interrupt reaches the compiler as well.
 set -m
-run_stages kind helm kubernetes components helm4 minikube &
+run_stages kind helm kubernetes components helm4 registry minikube &
 compiling=$!
 run_stages postgres redis airflow official-2 community &
 packing=$!

@@ -9,6 +9,7 @@ pub mod forward;
 pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;
+mod node_images;
 pub mod objects;
 mod observe;
 pub mod release;
@@ -24,6 +25,7 @@ pub mod worker;
 pub mod workload;
 
 pub use client::Cluster;
+pub use node_images::NodeImages;
 
 /// The name under which windtunnel applies objects.
 const FIELD_MANAGER: &str = "windtunnel";

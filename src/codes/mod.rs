@@ -74,6 +74,16 @@ codes! {
     FolderNotShared = "WT137", "folder_not_shared";
     ChartUnavailable = "WT201", "chart_unavailable";
     ChartDigest = "WT202", "chart_digest";
+    RegistryImageMissing = "WT203", "registry_image_missing";
+    RegistryLoginNeeded = "WT204", "registry_login_needed";
+    RegistryRateLimited = "WT205", "registry_rate_limited";
+    RegistryWrongPlatform = "WT206", "registry_wrong_platform";
+    RegistryUnreachable = "WT207", "registry_unreachable";
+    RegistryUntrusted = "WT208", "registry_untrusted";
+    RegistryFailed = "WT209", "registry_failed";
+    ReferenceInvalid = "WT210", "reference_invalid";
+    PullFailed = "WT211", "pull_failed";
+    ChartRefused = "WT212", "chart_refused";
     ImageNotFound = "WT301", "image_not_found";
     ImageUnauthorized = "WT302", "image_unauthorized";
     ImageRateLimited = "WT303", "image_rate_limited";

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::images::bundle::Role;
+use crate::images::locate::Located;
 use crate::plan::{Plan, Provider};
 use crate::providers::Found;
-use crate::steps::Context;
 use crate::steps::prerequisites::Prerequisites;
+use crate::steps::{Context, find_images};
 use crate::ui::event::Event;
 
 /// What `up` would do, and with what.
-pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
+pub(super) fn plan(context: Context<'_>, ready: &Prerequisites, images: &[Located]) {
     let Plan { name, namespace, port, profile, executor, .. } = context.plan;
     let cluster = match ready.provider.found() {
         Some(Found::Absent) => "create",
@@ -20,24 +20,18 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         Some(Found::Running(_)) | None => "use as it is",
     };
     let provider = context.plan.cluster.provider().name();
-    let mut images = ready.images.all();
-    // The nodes of a cluster that exists are what they are.
-    images.retain(|image| image.role != Role::Node || context.plan.cluster.provider() != Provider::Existing);
     if context.ui.is_json() {
         context.ui.event(&Event::Result {
             result: json!({
                 "name": name, "provider": provider, "cluster": cluster, "context": context.plan.context(), "namespace": namespace, "port": port,
                 "dags": folder(context.plan), "stack": profile.stack, "airflow": profile.airflow.version, "bundle": context.plan.bundle,
-                "images": images.iter().map(|image| json!({"role": image.role.name(), "reference": image.reference})).collect::<Vec<_>>(),
+                "images": images.iter().map(|located| json!({
+                    "role": located.image.role, "reference": located.image.reference, "from": located.place.name(), "bytes": located.bytes,
+                })).collect::<Vec<_>>(),
             }),
         });
         return;
     }
-    let source = context
-        .plan
-        .bundle
-        .as_ref()
-        .map_or_else(|| "their registries".to_owned(), |bundle| bundle.display().to_string());
     let mut lines = vec![
         format!("cluster        {cluster}: {} ({provider})", context.plan.context()),
         format!("namespace      {namespace}"),
@@ -49,9 +43,10 @@ pub(super) fn plan(context: Context<'_>, ready: &Prerequisites) {
         ),
         format!("web interface  {}", context.plan.url()),
         format!("DAGs           {}", dags_words(context)),
-        format!("images         from {source}"),
     ];
-    lines.extend(images.iter().map(|image| format!("  {:13}{}", image.role.name(), image.reference)));
+    lines.extend(context.plan.bundle.as_ref().map(|bundle| format!("bundle         {}", bundle.display())));
+    lines.push("images".to_owned());
+    lines.extend(images.iter().flat_map(find_images::lines).map(|line| format!("  {line}")));
     lines.push("\nNothing was changed.".to_owned());
     context.ui.data(&(lines.join("\n") + "\n"));
 }

@@ -8,10 +8,11 @@ use super::{announce, contexts};
 use crate::airflow::Client;
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
+use crate::images::locate::Located;
 use crate::plan::{self, Plan, Provider, Wishes};
 use crate::profile::{self, Profile};
 use crate::providers;
-use crate::stacks;
+use crate::stacks::{self, Release};
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
 use crate::steps::prerequisites::Prerequisites;
 use crate::steps::{self, Context};
@@ -36,7 +37,8 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     let context = Context { plan: &plan, paths: &paths, surroundings, ui };
     if arguments.dry_run {
         let ready = steps::prerequisites::check(context).await?;
-        announce::plan(context, &ready);
+        let (_, _, images) = look(context, &ready).await?;
+        announce::plan(context, &ready, &images);
         return Ok(());
     }
     let is_new = !paths.root().exists();
@@ -44,28 +46,15 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     let _lock = Lock::take(&paths.lock())?;
     ui.keep_events(&paths.events())?;
 
-    let ready = match steps::prerequisites::check(context).await {
-        Ok(ready) => ready,
+    let looked = async {
+        let ready = steps::prerequisites::check(context).await?;
+        let (release, charts, images) = look(context, &ready).await?;
+        Ok::<_, Failure>((ready, release, charts, images))
+    };
+    let (ready, release, charts, images) = match looked.await {
+        Ok(looked) => looked,
         Err(failure) => {
             // What was refused before anything was made leaves nothing behind.
-            if is_new {
-                paths.remove()?;
-            }
-            return Err(failure);
-        }
-    };
-    let release = stacks::release(&stacks::Inputs {
-        plan: &plan,
-        airflow_image: &ready.images.airflow.reference,
-        database_image: &ready.images.database.reference,
-        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
-        user: surroundings.user,
-        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
-        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
-    });
-    let charts = match steps::install::provide_charts(context, &ready, &release).await {
-        Ok(charts) => charts,
-        Err(failure) => {
             if is_new {
                 paths.remove()?;
             }
@@ -76,13 +65,14 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     record.save(&paths)?;
 
     let (node_runs, node) = oneshot::channel();
-    let (cluster, images) = tokio::join!(
-        steps::start_cluster::ensure(context, &ready, node_runs),
-        steps::load_images::ensure(context, &ready, node),
+    let (cluster, loaded) = tokio::join!(
+        steps::start_cluster::ensure(context, &ready, &images, node_runs),
+        steps::load_images::ensure(context, &ready, &images, node),
     );
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
-    images?;
+    loaded?;
+    steps::find_images::show(&images, ui);
     let installed = async {
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
         steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
@@ -111,6 +101,26 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     }
     announce::ready(context);
     Ok(())
+}
+
+/// Charts and images: that they can be had is known before anything is made.
+async fn look(
+    context: Context<'_>,
+    ready: &Prerequisites,
+) -> Result<(Release, steps::install::Charts, Vec<Located>), Failure> {
+    let Context { plan, surroundings, .. } = context;
+    let release = stacks::release(&stacks::Inputs {
+        plan,
+        airflow_image: &ready.images.airflow.reference,
+        database_image: &ready.images.database.reference,
+        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
+        user: surroundings.user,
+        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
+        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
+    });
+    let charts = steps::install::provide_charts(context, ready, &release).await?;
+    let images = steps::find_images::ensure(context, ready, &release, &charts).await?;
+    Ok((release, charts, images))
 }
 
 /// A plan, and what it was made of beside what was given with the command.
@@ -218,7 +228,7 @@ fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Opt
         set: plan.set.clone(),
         left_out,
         images: (ready.images.all().into_iter())
-            .map(|image| RecordedImage { role: image.role.name().to_owned(), reference: image.reference.clone() })
+            .map(|image| RecordedImage { role: image.role.clone(), reference: image.reference.clone() })
             .collect(),
     }
 }

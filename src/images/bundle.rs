@@ -144,6 +144,13 @@ impl Bundle {
         })
     }
 
+    /// The image of this very name, whatever its role.
+    #[must_use]
+    pub fn image_named(&self, reference: &str) -> Option<&Entry> {
+        let mut images = self.manifest.entries.iter().filter(|entry| entry.image_id.is_some());
+        images.find(|entry| entry.reference == reference)
+    }
+
     /// Where the chart with this digest is, if the bundle carries it.
     #[must_use]
     pub fn chart(&self, sha256: &str) -> Option<PathBuf> {

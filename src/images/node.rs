@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::Image;
+use super::reference::Reference;
 use crate::error::{During, Failure, Kind};
 use crate::plan::ContainerRuntime;
 use crate::tools::docker::Docker;
@@ -31,12 +32,33 @@ struct Listing {
 }
 
 /// One image in the node.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+pub struct Listed {
     id: String,
     #[serde(default)]
     repo_tags: Vec<String>,
+    #[serde(default)]
+    repo_digests: Vec<String>,
+    /// Bytes, as text.
+    #[serde(default)]
+    size: String,
+}
+
+impl Listed {
+    /// Whether it is this image: by its name, and by its id where that is known.
+    #[must_use]
+    pub fn is(&self, image: &Image) -> bool {
+        let name = Reference::parse(&image.reference).map(|reference| reference.qualified());
+        let named = self.repo_tags.iter().chain(&self.repo_digests).any(|tag| Some(tag) == name.as_ref());
+        named && image.id.as_ref().is_none_or(|id| *id == self.id)
+    }
+
+    /// What it takes in the node, compressed.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.size.parse().ok()
+    }
 }
 
 /// A node of ours, by its container and what runs the containers in it.
@@ -70,14 +92,23 @@ pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> R
     if runtime == ContainerRuntime::Docker {
         let mut missing = Vec::new();
         for image in images {
-            let there = docker.image_id_inside(node, &image.reference, ui).await?;
-            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there));
+            let there = docker.image_inside(node, &image.reference, ui).await?;
+            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there.id));
             if !is_it {
                 missing.push(*image);
             }
         }
         return Ok(missing);
     }
+    let listed = list(docker, node, ui).await?;
+    Ok(images.iter().filter(|image| !listed.iter().any(|listed| listed.is(image))).copied().collect())
+}
+
+/// The images that a node with containerd has.
+///
+/// # Errors
+/// The node's container runtime does not answer.
+pub async fn list(docker: &Docker, node: &str, ui: &Ui) -> Result<Vec<Listed>, Failure> {
     // crictl gives up at once where the runtime's socket is not there yet; ctr waits for it.
     docker.exec(node, ["ctr", "--connect-timeout", CONTAINERD_START, "version"]).run(Kind::Image, ui).await?;
     let command = docker.exec(node, ["crictl", "images", "--output", "json"]);
@@ -95,35 +126,26 @@ pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> R
     };
     let listing: Listing = serde_json::from_str(&output.stdout)
         .during(Kind::Image, format!("`{}` printed something unexpected", command.line()))?;
-    Ok(images.iter().filter(|image| !listing.images.iter().any(|listed| is(listed, image))).copied().collect())
-}
-
-fn is(listed: &Listed, image: &Image) -> bool {
-    let named = listed.repo_tags.iter().any(|tag| *tag == qualified(&image.reference));
-    named && image.id.as_ref().is_none_or(|id| *id == listed.id)
-}
-
-/// A reference as containerd names it: with the registry and the folder that Docker leaves out.
-fn qualified(reference: &str) -> String {
-    let (first, rest) = reference.split_once('/').unwrap_or(("", reference));
-    let is_registry = first.contains('.') || first.contains(':') || first == "localhost";
-    match (first, is_registry) {
-        ("", _) => format!("docker.io/library/{rest}"),
-        (_, true) => reference.to_owned(),
-        (_, false) => format!("docker.io/{reference}"),
-    }
+    Ok(listing.images)
 }
 
 /// The command that brings an image into the node's container runtime, by the shortest way: `mount` is the host folder that the node sees
-/// at `mounted_at`. An archive elsewhere and an image that only the engine has go through a pipe.
+/// at `mounted_at`. An archive elsewhere and an image that only the engine has go through a pipe, as an archive of one platform alone where
+/// the engine may have parts of others: containerd would look for what is missing (kubernetes-sigs/kind#3795).
 #[must_use]
-pub fn import(inside: Inside<'_>, image: &Image, mount: Option<&Path>, mounted_at: &str) -> Command {
+pub fn import(
+    inside: Inside<'_>,
+    image: &Image,
+    platform: Option<&str>,
+    mount: Option<&Path>,
+    mounted_at: &str,
+) -> Command {
     let Inside { docker, node, runtime } = inside;
     if runtime == ContainerRuntime::Docker {
         let load = docker.exec_reading(node, ["docker", "image", "load", "--quiet"]);
         let load = match &image.archive {
             Some(archive) => load.input_file(archive),
-            None => load.input_from(docker.save(&image.reference)),
+            None => load.input_from(docker.save(&image.reference, platform)),
         };
         return load.deadline(IMPORT);
     }
@@ -133,7 +155,9 @@ pub fn import(inside: Inside<'_>, image: &Image, mount: Option<&Path>, mounted_a
     let command = match (in_mount, &image.archive) {
         (Some(file), _) => docker.exec(node, arguments()).arg(Path::new(mounted_at).join(file)),
         (None, Some(archive)) => docker.exec_reading(node, arguments()).arg("-").input_file(archive),
-        (None, None) => docker.exec_reading(node, arguments()).arg("-").input_from(docker.save(&image.reference)),
+        (None, None) => {
+            docker.exec_reading(node, arguments()).arg("-").input_from(docker.save(&image.reference, platform))
+        }
     };
     command.deadline(IMPORT)
 }
@@ -144,24 +168,21 @@ mod tests {
     use crate::images::bundle::Role;
 
     #[test]
-    fn references_are_written_out_as_containerd_does() {
-        assert_eq!(qualified("postgres:17"), "docker.io/library/postgres:17");
-        assert_eq!(qualified("apache/airflow:3.3.2"), "docker.io/apache/airflow:3.3.2");
-        assert_eq!(qualified("windtunnel.local/airflow:3.3.2"), "windtunnel.local/airflow:3.3.2");
-        assert_eq!(qualified("localhost:5000/a/b:1"), "localhost:5000/a/b:1");
-    }
-
-    #[test]
     fn an_image_of_the_same_name_and_another_digest_is_not_the_image() {
-        let listed = Listed { id: "sha256:1".to_owned(), repo_tags: vec!["docker.io/library/postgres:17".to_owned()] };
+        let listed = Listed {
+            id: "sha256:1".to_owned(),
+            repo_tags: vec!["docker.io/library/postgres:17".to_owned()],
+            repo_digests: Vec::new(),
+            size: "12".to_owned(),
+        };
         let image = |id: Option<&str>| Image {
-            role: Role::Database,
+            role: Role::Database.name().to_owned(),
             reference: "postgres:17".to_owned(),
             id: id.map(str::to_owned),
             archive: None,
         };
-        assert!(is(&listed, &image(None)));
-        assert!(is(&listed, &image(Some("sha256:1"))));
-        assert!(!is(&listed, &image(Some("sha256:2"))));
+        assert!(listed.is(&image(None)));
+        assert!(listed.is(&image(Some("sha256:1"))));
+        assert!(!listed.is(&image(Some("sha256:2"))));
     }
 }

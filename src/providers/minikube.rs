@@ -226,7 +226,7 @@ mod tests {
 
     fn image(archive: Option<&str>) -> Image {
         Image {
-            role: Role::Node,
+            role: Role::Node.name().to_owned(),
             reference: "windtunnel.local/node:v1.34.4".to_owned(),
             id: None,
             archive: archive.map(Into::into),

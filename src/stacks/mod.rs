@@ -8,6 +8,8 @@ mod official;
 mod overrides;
 mod shape;
 
+use std::path::PathBuf;
+
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
@@ -58,6 +60,14 @@ pub struct HelmRelease {
     pub takes_user_values: bool,
     /// Jobs that are deleted before an upgrade, because they cannot be changed.
     pub replaced: Vec<String>,
+}
+
+impl HelmRelease {
+    /// The user's values files and single values for this release.
+    #[must_use]
+    pub fn user_values<'a>(&self, plan: &'a Plan) -> (&'a [PathBuf], &'a [String]) {
+        if self.takes_user_values { (&plan.values, &plan.set) } else { (&[], &[]) }
+    }
 }
 
 /// A chart of a release.

@@ -103,6 +103,12 @@ impl EnvironmentPaths {
         self.root.join(self.of_release("values", release, ".json"))
     }
 
+    /// The images that the charts named, and what they were made of.
+    #[must_use]
+    pub fn rendered(&self) -> PathBuf {
+        self.root.join("rendered.json")
+    }
+
     /// A file's name for Airflow's own release, which has the environment's name, or for another one of it.
     fn of_release(&self, what: &str, release: &str, ending: &str) -> String {
         let is_airflow = self.root.file_name().is_some_and(|name| name == release);

@@ -74,8 +74,7 @@ async fn ensure_part(
     step: &Step<'_>,
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
-    let user_values: &[PathBuf] = if part.takes_user_values { &plan.values } else { &[] };
-    let set: &[String] = if part.takes_user_values { &plan.set } else { &[] };
+    let (user_values, set) = part.user_values(plan);
     let inputs = digest(part, chart, user_values, set)?;
     let revision = cluster.release(&plan.namespace, &part.name).await?;
     if let Some(pending) = revision.as_ref().filter(|revision| revision.is_pending()) {
@@ -135,7 +134,7 @@ fn somebody_elses(context: Context<'_>, part: &HelmRelease, pending: &Revision) 
 }
 
 /// The chart as files, for Helm; nothing of an earlier chart is left beside it.
-fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
+pub(super) fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
     let write = || -> std::io::Result<()> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
@@ -151,7 +150,7 @@ fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
 }
 
 /// What a release is made of, in one number: the chart, windtunnel's values and the user's.
-fn digest(
+pub(super) fn digest(
     part: &HelmRelease,
     chart: Option<&PathBuf>,
     user_values: &[PathBuf],

@@ -1,48 +1,71 @@
 //! "Loading images": the node has what the pods need. Works while Kubernetes is still starting.
 
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::Context;
-use super::prerequisites::{Prerequisites, Provider};
+use super::prerequisites::Prerequisites;
 use crate::error::{Failure, Kind};
+use crate::images::Image;
+use crate::images::bundle::Role;
+use crate::images::locate::{Located, Place, failure};
 use crate::images::node::{Inside, import, missing};
+use crate::images::pull::{Progress, pull};
+use crate::images::reference::Reference;
+use crate::images::registry::Registries;
+use crate::images::size::size;
 use crate::providers::{self, Node};
-use crate::tools::docker::Docker;
-use crate::ui::Ui;
+use crate::tools::docker::{Docker, EngineImage};
+use crate::ui::{Step, Ui};
 
-/// Brings the images into the node, as soon as it runs.
+/// How often the rate of a download is measured.
+const RATE: Duration = Duration::from_secs(2);
+
+/// Brings the images into the node, as soon as it runs. What is to be pulled comes into the engine meanwhile.
 ///
 /// # Errors
 /// An image cannot be pulled or imported. `Ok(())` also where the node never came to run: that is for the step that starts it to tell.
 pub async fn ensure(
     context: Context<'_>,
     ready: &Prerequisites,
+    located: &[Located],
     node_runs: oneshot::Receiver<Node>,
 ) -> Result<(), Failure> {
     let ui = context.ui;
-    let docker = match &ready.provider {
-        Provider::Kind { docker, .. } | Provider::Minikube { docker: Some(docker), .. } => docker,
-        // Their nodes are no containers of ours to fill: they pull.
-        Provider::Minikube { docker: None, .. } | Provider::Existing(_) => return Ok(()),
-    };
-    let wanted = ready.images.in_node();
-    for image in wanted.iter().filter(|image| image.archive.is_none()) {
-        if docker.image_id(&image.reference, ui).await?.is_none() {
-            pull(docker, &image.reference, ui).await?;
-        }
+    // Where there is no engine of ours, nodes are no containers of ours to fill: they pull.
+    let Some(docker) = ready.provider.docker() else { return Ok(()) };
+    let wanted: Vec<&Located> = located.iter().filter(|located| goes_into_node(located)).collect();
+    let far: Vec<&Located> =
+        wanted.iter().filter(|located| matches!(located.place, Place::Registry(_))).copied().collect();
+    let step = (!far.is_empty()).then(|| ui.step("load_images", "Loading images"));
+    if let Some(step) = &step {
+        pull_all(context, docker, &far, step).await?;
     }
     let Ok(node) = node_runs.await else { return Ok(()) };
-    let step = ui.step("load_images", "Loading images");
+    let step = step.unwrap_or_else(|| ui.step("load_images", "Loading images"));
     let inside = Inside { docker, node: &node.container, runtime: context.plan.cluster.container_runtime() };
-    let absent = missing(inside, &wanted, ui).await?;
+    let mut brought = Vec::new();
+    for located in wanted.iter().filter(|located| located.place != Place::Node) {
+        brought.push(Brought::of(located, docker, ui).await?);
+    }
+    let images: Vec<&Image> = brought.iter().map(|brought| &brought.image).collect();
+    let absent = if images.is_empty() { Vec::new() } else { missing(inside, &images, ui).await? };
     for (index, image) in absent.iter().enumerate() {
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
-        let imported = import(inside, image, node.images.as_deref(), providers::IMAGES);
+        let Some(brought) = brought.iter().find(|brought| brought.image == **image) else { continue };
+        let begun = Instant::now();
+        let platform = brought.in_engine.as_ref().and_then(EngineImage::archive_platform);
+        let imported = import(inside, image, platform.as_deref(), node.images.as_deref(), providers::IMAGES);
         imported.run(Kind::Image, ui).await.map_err(|failure| {
             failure
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))
                 .hint("to try again: `windtunnel up`")
         })?;
+        let before = brought.took.get().unwrap_or_default();
+        brought.took.set(Some(before + begun.elapsed()));
     }
     let left = if absent.is_empty() { Vec::new() } else { missing(inside, &absent, ui).await? };
     if let Some(image) = left.first() {
@@ -56,14 +79,81 @@ pub async fn ensure(
     Ok(())
 }
 
-/// Pulls an image into the engine.
+/// Whether it is windtunnel that brings it: a name with a digest is the registry's own, under which no archive can be imported, so the node
+/// pulls it.
+fn goes_into_node(located: &Located) -> bool {
+    let by_digest = Reference::parse(&located.image.reference).is_some_and(|reference| reference.is_digest());
+    located.image.role != Role::Node.name() && !by_digest
+}
+
+/// An image on its way into the node.
+struct Brought<'a> {
+    image: Image,
+    took: &'a Cell<Option<Duration>>,
+    /// As the engine has it, where it has no archive.
+    in_engine: Option<EngineImage>,
+}
+
+impl<'a> Brought<'a> {
+    async fn of(located: &'a Located, docker: &Docker, ui: &Ui) -> Result<Self, Failure> {
+        let mut image = located.image.clone();
+        let in_engine = if image.archive.is_some() { None } else { docker.image(&located.image.reference, ui).await? };
+        // What the engine has is what the node gets, though the registry may have changed since.
+        if let Some(config) = in_engine.as_ref().and_then(EngineImage::config) {
+            image.id = Some(config.to_owned());
+        }
+        Ok(Self { image, took: &located.took, in_engine })
+    }
+}
+
+/// Pulls images into the engine, side by side.
 ///
 /// # Errors
-/// Image, with what the registry said and the ways to go on without it.
-pub async fn pull(docker: &Docker, reference: &str, ui: &Ui) -> Result<(), Failure> {
-    docker.pull(reference, ui, |_| {}).await.map_err(|failure| {
-        let mut pulled = Failure::new(Kind::Image, format!("cannot pull {reference}")).evidence_lines(failure.evidence);
-        pulled = pulled.hint(format!("see it by itself: `docker pull {reference}`"));
-        pulled.hint("without a registry: `scripts/images/build.sh`, then `windtunnel up --bundle FOLDER`")
-    })
+/// All that cannot be had, in one failure.
+pub(super) async fn pull_all(
+    context: Context<'_>,
+    docker: &Docker,
+    images: &[&Located],
+    step: &Step<'_>,
+) -> Result<(), Failure> {
+    let Context { surroundings, ui, .. } = context;
+    let registries = Registries { logins: &surroundings.logins, proxies: &surroundings.proxies, ui };
+    let platform = docker.info(ui).await?.platform();
+    let progress = RefCell::new(images.iter().map(|located| Progress::new(&located.layers)).collect::<Vec<_>>());
+    let rate = RefCell::new((Instant::now(), 0, 0));
+    let pulls = images.iter().enumerate().map(|(index, located)| {
+        let (progress, rate, registries, platform) = (&progress, &rate, &registries, &platform);
+        async move {
+            let begun = Instant::now();
+            let on_piece = |piece: &str| {
+                progress.borrow_mut()[index].see(piece);
+                step.doing(words(&progress.borrow(), &mut rate.borrow_mut()));
+            };
+            let lost = pull(located, platform, docker, registries, on_piece, |words| step.note(words)).await?;
+            located.took.set(Some(begun.elapsed()));
+            Ok::<_, Failure>(lost)
+        }
+    });
+    let mut lost = Vec::new();
+    for ended in join_all(pulls).await {
+        lost.extend(ended?);
+    }
+    match failure(&lost, images.len()) {
+        None => Ok(()),
+        Some(failure) => Err(failure.hint(format!("see it by itself: `docker pull {}`", lost[0].image.reference))),
+    }
+}
+
+/// `pulling 2 images: 120 of 610 MB, 12 MB/s`; `rate` is when it was measured last, the bytes then, and what it was.
+fn words(progress: &[Progress], rate: &mut (Instant, u64, u64)) -> String {
+    let (came, all) = progress.iter().map(Progress::bytes).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let elapsed = rate.0.elapsed();
+    if elapsed >= RATE {
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        // What was there before came at once, and says nothing of the rate.
+        let speed = if rate.1 == 0 { 0 } else { came.saturating_sub(rate.1) * 1000 / milliseconds };
+        *rate = (Instant::now(), came, speed);
+    }
+    let speed = if rate.2 == 0 { String::new() } else { format!(", {}/s", size(rate.2)) };
+    format!("pulling {}: {} of {}{speed}", progress.len(), size(came), size(all))
 }

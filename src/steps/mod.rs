@@ -2,6 +2,7 @@
 
 pub mod check_web;
 pub mod create_namespace;
+pub mod find_images;
 pub mod forward;
 mod helm_words;
 pub mod install;

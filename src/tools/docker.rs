@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::process::Command;
+use super::process::{Command, Output};
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
@@ -72,6 +72,16 @@ pub struct Info {
     pub http_proxy: String,
     /// The same for registries over TLS.
     pub https_proxy: String,
+    /// How the engine finds registries.
+    pub registry_config: RegistryConfig,
+}
+
+/// How the engine finds registries.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RegistryConfig {
+    /// What is asked instead of Docker Hub.
+    pub mirrors: Option<Vec<String>>,
 }
 
 impl Info {
@@ -84,6 +94,17 @@ impl Info {
             other => other,
         };
         format!("{}/{architecture}", self.system)
+    }
+
+    /// The engine's own way to registries, if it has another one than this machine: then it alone knows whether they can be reached.
+    #[must_use]
+    pub fn own_way(&self) -> Option<&'static str> {
+        let has_mirror = self.registry_config.mirrors.as_ref().is_some_and(|mirrors| !mirrors.is_empty());
+        match (self.https_proxy.is_empty(), has_mirror) {
+            (false, _) => Some("a proxy of its own"),
+            (true, true) => Some("a mirror"),
+            (true, false) => None,
+        }
     }
 
     /// Docker Desktop on Windows can be switched to containers that no Kubernetes node can be made of.
@@ -141,6 +162,58 @@ pub struct Mount {
     pub source: PathBuf,
     /// In the container.
     pub destination: PathBuf,
+}
+
+/// An image in the engine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EngineImage {
+    /// The digest by which the engine knows it: of its configuration, or of its manifest where containerd keeps the images.
+    pub id: String,
+    /// `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// `amd64`.
+    #[serde(default)]
+    pub architecture: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// What containerd knows it by; engines before API 1.48 do not tell, and others have none.
+    #[serde(default)]
+    descriptor: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    graph_driver: GraphDriver,
+}
+
+/// Where the engine keeps an image's files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct GraphDriver {
+    name: String,
+}
+
+impl EngineImage {
+    /// `linux/amd64`.
+    #[must_use]
+    pub fn platform(&self) -> String {
+        format!("{}/{}", self.os, self.architecture)
+    }
+
+    /// The digest of its configuration, by which a node knows it; `None` where the engine does not tell.
+    #[must_use]
+    pub fn config(&self) -> Option<&str> {
+        // Names of the classic stores; containerd's snapshotters have others, and an id that is not of the configuration.
+        let is_classic = ["overlay2", "vfs"].contains(&self.graph_driver.name.as_str()) && self.descriptor.is_none();
+        is_classic.then_some(self.id.as_str())
+    }
+
+    /// The platform that its archive must be limited to: containerd's store may have an index of more platforms than it has files of.
+    /// Whoever tells of a descriptor knows the option (API 1.48).
+    #[must_use]
+    pub fn archive_platform(&self) -> Option<String> {
+        self.descriptor.as_ref().map(|_| self.platform())
+    }
 }
 
 impl Docker {
@@ -228,20 +301,25 @@ impl Docker {
         self.command(["container", "start", container]).run(Kind::Cluster, ui).await.map(drop)
     }
 
-    /// The id of an image that the engine has; `None` where it has none of that reference.
+    /// An image that the engine has; `None` where it has none of that reference.
     ///
     /// # Errors
-    /// The engine does not answer.
-    pub async fn image_id(&self, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
-        image_id(&self.command(["image", "inspect", "--format", "{{.Id}}", reference]), ui).await
+    /// The engine does not answer, or not what it should.
+    pub async fn image(&self, reference: &str, ui: &Ui) -> Result<Option<EngineImage>, Failure> {
+        image_in(&self.command(["image", "inspect", "--format", "{{json .}}", reference]), ui).await
     }
 
     /// The same of the engine that runs in a container.
     ///
     /// # Errors
-    /// That engine does not answer.
-    pub async fn image_id_inside(&self, container: &str, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
-        image_id(&self.exec(container, ["docker", "image", "inspect", "--format", "{{.Id}}", reference]), ui).await
+    /// As [`Docker::image`].
+    pub async fn image_inside(
+        &self,
+        container: &str,
+        reference: &str,
+        ui: &Ui,
+    ) -> Result<Option<EngineImage>, Failure> {
+        image_in(&self.exec(container, ["docker", "image", "inspect", "--format", "{{json .}}", reference]), ui).await
     }
 
     /// Loads an archive of `docker save`.
@@ -254,19 +332,21 @@ impl Docker {
         command.run(Kind::Image, ui).await.map(drop)
     }
 
-    /// Pulls an image; `on_line` sees the progress.
+    /// Pulls an image and leaves the judgement to the caller; `on_piece` sees what is drawn of the progress.
     ///
     /// # Errors
-    /// The registry does not have it or does not answer.
-    pub async fn pull(&self, reference: &str, ui: &Ui, on_line: impl FnMut(&str)) -> Result<(), Failure> {
-        let command = self.command(["image", "pull", "--quiet", reference]).deadline(Duration::from_mins(30));
-        command.run_watched(Kind::Image, ui, on_line).await.map(drop)
+    /// docker cannot be started or takes too long.
+    pub async fn pull(&self, reference: &str, ui: &Ui, on_piece: impl FnMut(&str)) -> Result<Output, Failure> {
+        let command = self.command(["image", "pull", reference]).env("DOCKER_CLI_HINTS", "false");
+        command.deadline(Duration::from_mins(30)).outcome_on_terminal(Kind::Image, ui, on_piece).await
     }
 
-    /// Writes an image, as an archive, to stdout.
+    /// Writes an image, or what of it is for one platform, as an archive to stdout.
     #[must_use]
-    pub fn save(&self, reference: &str) -> Command {
-        self.command(["image", "save", reference])
+    pub fn save(&self, reference: &str, platform: Option<&str>) -> Command {
+        let command = self.command(["image", "save"]);
+        let command = platform.map_or(command.clone(), |platform| command.args(["--platform", platform]));
+        command.arg(reference)
     }
 
     /// A command inside a container.
@@ -296,10 +376,11 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 }
 
 /// What `docker image inspect` says, or that there is no such image.
-async fn image_id(command: &Command, ui: &Ui) -> Result<Option<String>, Failure> {
+async fn image_in(command: &Command, ui: &Ui) -> Result<Option<EngineImage>, Failure> {
     let output = command.outcome(Kind::Image, ui).await?;
     if output.code == Some(0) {
-        return Ok(Some(output.stdout.trim().to_owned()));
+        let image = serde_json::from_str(&output.stdout);
+        return image.map(Some).during(Kind::Image, format!("`{}` printed something unexpected", command.line()));
     }
     let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such image"));
     if absent { Ok(None) } else { Err(command.failed(Kind::Image, &output)) }

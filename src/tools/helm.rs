@@ -76,6 +76,30 @@ impl Helm {
         command.run(Kind::Chart, ui).await.map(drop)
     }
 
+    /// The manifests that a chart makes of values, without a cluster; those of tests are left out.
+    ///
+    /// # Errors
+    /// Helm refuses the values.
+    pub async fn template(
+        &self,
+        release: &str,
+        namespace: &str,
+        chart: &Path,
+        values: &[PathBuf],
+        set: &[String],
+        ui: &Ui,
+    ) -> Result<String, Failure> {
+        let mut command = Command::new(&self.tool.path).args(["template", release, "--namespace", namespace]);
+        command = command.arg("--skip-tests").arg(chart);
+        for file in values {
+            command = command.arg("--values").arg(file);
+        }
+        for assignment in set {
+            command = command.arg("--set").arg(assignment);
+        }
+        command.run(Kind::Chart, ui).await.map(|output| output.stdout)
+    }
+
     /// Downloads a chart's archive into a folder. What Helm learns of repositories on the way stays in `cache`.
     ///
     /// # Errors

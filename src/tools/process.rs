@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use crate::error::{Failure, Kind};
 use crate::ui::Ui;
 
+mod terminal;
+
 /// How many of a failed child's last lines are kept as evidence.
 const TAIL: usize = 15;
 

@@ -14,6 +14,21 @@ pub enum Event {
         #[serde(flatten)]
         failure: Failure,
     },
+    /// Where an image is; a second time with the time that it took, where it had to be brought.
+    Image {
+        /// `node`, `database`, `airflow`, `redis`, or the name of a container.
+        role: String,
+        /// The image's name.
+        reference: String,
+        /// `node`, `bundle`, `engine`, or the registry that it is downloaded from.
+        from: String,
+        /// Of its archive, in the node or the engine, or to be downloaded; where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// From begin to end, where it had to be brought.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        milliseconds: Option<u64>,
+    },
     /// What a pod is doing now; sent when that changes.
     Pod {
         /// The pod's name.

@@ -1,6 +1,7 @@
 //! The real binary on real clusters of kind and minikube, driven as a user drives it: `cargo test --test e2e`, which `scripts/test.sh` does.
 //!
-//! `WINDTUNNEL_E2E_BUNDLE` is the bundle that the clusters are made of, `WINDTUNNEL_E2E_ARTEFACTS` the folder for the screenshot, the seconds
+//! `WINDTUNNEL_E2E_BUNDLE` is the bundle that the clusters are made of, `WINDTUNNEL_E2E_REGISTRY` the program of the reference registry server,
+//! `WINDTUNNEL_E2E_ARTEFACTS` the folder for the screenshot, the seconds
 //! and, after a failure, what the cluster looked like (`target/e2e` by default). Clusters are heavy: one test at a time, one cluster for each.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
@@ -16,12 +17,14 @@ mod existing;
 mod faults;
 mod forward;
 mod http;
+mod images;
 mod leftovers;
 mod main_path;
 mod minikube;
 mod outcome;
 mod place;
 mod readme;
+mod registry;
 mod sockets;
 mod traces;
 mod until;

@@ -18,9 +18,10 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 33] = [
+const EXERCISES: [(&str, Exercise); 34] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
+    ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
     ("export KUBECONFIG=", Run),
     ("helm list", Run),
     ("kubectl get pods", Elsewhere("a program of the user's; helm takes the same kubeconfig")),
@@ -82,7 +83,8 @@ pub(crate) fn commands_work(environment: &Environment, task: &str) {
         ("scripts/", format!("{root}/scripts/")),
     ];
     for block in blocks() {
-        let mut script = vec![format!("PATH={}/bin:$PATH", bundle.display())];
+        // Every environment, of whatever name, is of the bundle: no registry need be in reach.
+        let mut script = vec![format!("PATH={0}/bin:$PATH; export WINDTUNNEL_BUNDLE={0}", bundle.display())];
         for command in block {
             let shown = replacements.iter().fold(command.clone(), |shown, (old, new)| shown.replace(old, new));
             match exercise(&command) {

@@ -67,19 +67,6 @@ pub(crate) fn listing() -> Value {
     json!({"images": [listed("database", DATABASE), listed("airflow", AIRFLOW)]})
 }
 
-/// The same for the images of the shipped profile, pulled from their registries.
-pub(crate) fn listing_of_the_profile() -> Value {
-    let lite = include_str!("../../profiles/lite.yaml");
-    let images = lite
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("airflow: ").or(line.trim().strip_prefix("database: ")));
-    let qualified = |image: &str| {
-        if image.contains('/') { format!("docker.io/{image}") } else { format!("docker.io/library/{image}") }
-    };
-    let listed = images.map(|image| json!({"id": "sha256:0", "repoTags": [qualified(image)]}));
-    json!({"images": listed.collect::<Vec<_>>()})
-}
-
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();

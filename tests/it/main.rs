@@ -13,6 +13,7 @@ mod context;
 mod file_server;
 mod invariants;
 mod objects;
+mod registry;
 mod report;
 mod scripts;
 
@@ -25,6 +26,7 @@ mod downloads;
 mod existing;
 mod explain;
 mod foreign;
+mod images;
 mod inspect;
 mod minikube;
 mod prerequisites;

@@ -17,6 +17,7 @@ pub(crate) fn cluster(store: &mut Store) {
             "allocatable": {"cpu": "2", "memory": "16Gi", "pods": "110"},
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": now()}],
             "nodeInfo": {"kubeletVersion": "v1.34.4"},
+            "images": [{"names": ["docker.io/in-the-nodes/airflow:1", "docker.io/in-the-nodes/database:1"], "sizeBytes": 1}],
         },
     }));
 }

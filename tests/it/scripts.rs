@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::bundle::{NODE, image_id, listing};
+use crate::bundle::{AIRFLOW, DATABASE, NODE, image_id, listing};
 use crate::context::TestContext;
 
 impl TestContext {
@@ -31,6 +31,30 @@ impl TestContext {
         self.write_file("tools/node.json", &node.to_string());
     }
 
+    /// What `helm template` prints: a pod with these containers and their images.
+    pub(crate) fn render(&self, containers: &[(&str, &str)]) {
+        let containers: Vec<Value> =
+            containers.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
+        let pod =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": containers}});
+        self.write_file("tools/rendered.yaml", &format!("---\n{pod}\n"));
+    }
+
+    /// The engine pulls these images, which the node has once they were imported.
+    pub(crate) fn serve_pulls(&self, references: &[&str]) {
+        self.on("docker", "image pull", &["stdout 1: Pulling from a", "mark node-image"]);
+        self.on("docker", "image save", &["stdout an image"]);
+        self.on("docker", "exec --interactive ctr import -", &["mark images"]);
+        let mut listed = Vec::new();
+        for (index, reference) in references.iter().enumerate() {
+            let (id, mark) = (format!("sha256:{index}"), format!("pulled-{index}"));
+            listed.push(json!({"id": id, "repoTags": [reference]}));
+            self.on("docker", &format!("image pull {reference}"), &[&format!("mark {mark}")]);
+            self.on("docker", &format!("image inspect {reference}"), &[&format!("when {mark}"), &engine_image(&id)]);
+        }
+        self.write_file("tools/images.json", &json!({"images": listed}).to_string());
+    }
+
     /// Writes the scripts of those that every machine has.
     pub(crate) fn write_scripts(&self) {
         let info = json!({
@@ -49,12 +73,12 @@ impl TestContext {
         self.on("docker", "container inspect airflow-cluster-control-plane", &["when node", "stdout-file node.json"]);
         self.on("docker", "container ls", &[]);
         self.on("docker", "container start airflow-cluster-control-plane", &[]);
-        let node_id = format!("stdout {}", image_id("node"));
         self.on("docker", "image inspect", &["stderr Error response from daemon: No such image", "exit 1"]);
-        self.on("docker", &format!("image inspect {NODE}"), &["when node-image", &node_id]);
+        self.on("docker", &format!("image inspect {NODE}"), &["when node-image", &engine_image(&image_id("node"))]);
         self.on("docker", "image load node.tar", &["mark node-image"]);
         // Images and cluster come side by side; here the cluster first, so that what is printed has one order.
         self.on("docker", "exec ctr version", &["await version-asked"]);
+        self.on("docker", "exec ctr version", &["when images"]);
         self.on("docker", "exec crictl images", &["stdout {\"images\":[]}"]);
         self.on("docker", "exec crictl images", &["when images", "stdout-file images.json"]);
         self.on("docker", "exec ctr import database.tar", &[]);
@@ -77,9 +101,19 @@ impl TestContext {
         self.on("kind", "export kubeconfig", &["copy kubeconfig --kubeconfig"]);
 
         self.on("helm", "version", &["stdout v3.19.0"]);
+        self.render(&[("scheduler", AIRFLOW), ("database", DATABASE)]);
+        self.on("helm", "template", &["stdout-file rendered.yaml"]);
         self.on("helm", "upgrade --install", &[&fake("install")]);
         self.on("helm", "uninstall", &[&fake("uninstall")]);
     }
+}
+
+/// The line of a script that prints what `docker image inspect` tells of an image of the classic store.
+fn engine_image(id: &str) -> String {
+    let image = json!({
+        "Id": id, "Os": "linux", "Architecture": "amd64", "Size": 1_000_000, "GraphDriver": {"Name": "overlay2"},
+    });
+    format!("stdout {image}")
 }
 
 /// A kubeconfig with one context.

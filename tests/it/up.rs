@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::bundle::listing_of_the_profile;
 use crate::context::{TestContext, assert_run};
 use crate::objects;
 
@@ -138,26 +137,6 @@ fn images_go_in_while_kubernetes_starts() {
     context.on("docker", "exec ctr version", &[]);
     let run = context.run(&["up"]);
     assert_eq!(run.code, 0, "{run}");
-}
-
-#[test]
-fn without_a_bundle_images_are_pulled() {
-    let context = TestContext::new();
-    context.on("docker", "image pull", &["mark node-image"]);
-    context.on("docker", "image save", &["stdout an image"]);
-    context.on("docker", "exec --interactive ctr import -", &["mark images"]);
-    context.write_file("tools/images.json", &listing_of_the_profile().to_string());
-    context.forget_variable("WINDTUNNEL_BUNDLE");
-    assert_run!(context, run_without_commands, &["up"]);
-}
-
-#[test]
-fn an_image_that_no_registry_has() {
-    let context = TestContext::new();
-    let denied = "stderr Error response from daemon: manifest for kindest/node:v1.34.3 not found: manifest unknown";
-    context.on("docker", "image pull", &[denied, "exit 1"]);
-    context.forget_variable("WINDTUNNEL_BUNDLE");
-    assert_run!(context, run_without_commands, &["up"]);
 }
 
 #[test]

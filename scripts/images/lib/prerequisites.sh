@@ -50,6 +50,7 @@ check_versions() {
   check_version kind sigs.k8s.io/kind "$KIND"
   check_version helm helm.sh/helm/v3 "$HELM"
   check_version helm4 helm.sh/helm/v4 "$HELM4"
+  check_version registry github.com/distribution/distribution/v3 "$REGISTRY"
   check_version minikube k8s.io/minikube "$MINIKUBE"
   check_version kubernetes k8s.io/kubernetes "$KUBERNETES"
 }

@@ -45,6 +45,16 @@ impl Provider {
         }
     }
 
+    /// The docker command, where the nodes are containers of its engine that windtunnel fills.
+    #[must_use]
+    pub const fn docker(&self) -> Option<&Docker> {
+        match self {
+            Self::Kind { docker, .. } => Some(docker),
+            Self::Minikube { docker, .. } => docker.as_ref(),
+            Self::Existing(_) => None,
+        }
+    }
+
     /// Whether an environment of this name runs there already.
     #[must_use]
     pub const fn is_running(&self) -> bool {

@@ -1,23 +1,74 @@
 //! The node image in the Docker Engine.
 
-use super::super::load_images;
-use crate::error::Failure;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::super::{Context, load_images};
+use crate::error::{During, Failure, Kind};
 use crate::images::Image;
+use crate::images::locate::{Located, Place};
+use crate::state;
 use crate::tools::docker::Docker;
-use crate::ui::{Step, Ui};
+use crate::ui::Step;
+
+/// Archives by the digest of the image's configuration, and the digest by which this engine knows the image: where containerd keeps the
+/// images, it is another one.
+type Loaded = BTreeMap<String, String>;
+
+/// The image, if the engine has it, by its digest where that is known.
+///
+/// # Errors
+/// The engine does not answer.
+pub async fn in_engine(context: Context<'_>, docker: &Docker, image: &Image) -> Result<Option<Located>, Failure> {
+    let Some(there) = docker.image(&image.reference, context.ui).await? else { return Ok(None) };
+    let is_it = match &image.id {
+        None => true,
+        Some(id) => *id == there.id || loaded(context).get(id) == Some(&there.id),
+    };
+    Ok(is_it.then(|| Located::new(image.clone(), Place::Engine, Some(there.size))))
+}
 
 /// Makes the engine have the image: from the bundle, or from its registry.
-pub(super) async fn provide(docker: &Docker, image: &Image, step: &Step<'_>, ui: &Ui) -> Result<(), Failure> {
-    let there = docker.image_id(&image.reference, ui).await?;
-    if there.is_some() && (image.id.is_none() || image.id == there) {
+pub(super) async fn provide(
+    context: Context<'_>,
+    docker: &Docker,
+    located: &Located,
+    step: &Step<'_>,
+) -> Result<(), Failure> {
+    let begun = Instant::now();
+    match (&located.place, &located.image.archive) {
+        (Place::Node | Place::Engine, _) => return Ok(()),
+        (Place::Bundle, Some(archive)) => {
+            step.doing(format!("loading {}", archive.display()));
+            let done = docker.load(archive, context.ui).await;
+            done.map_err(|failure| failure.hint("see what room Docker has and what fills it: `docker system df`"))?;
+            remember(context, docker, &located.image).await?;
+        }
+        (Place::Bundle | Place::Registry(_), _) => load_images::pull_all(context, docker, &[located], step).await?,
+    }
+    located.took.set(Some(begun.elapsed()));
+    Ok(())
+}
+
+fn memory(context: Context<'_>) -> PathBuf {
+    context.surroundings.cache.join("loaded.json")
+}
+
+/// A memory that cannot be read only costs time.
+fn loaded(context: Context<'_>) -> Loaded {
+    state::read_json(&memory(context)).ok().flatten().unwrap_or_default()
+}
+
+async fn remember(context: Context<'_>, docker: &Docker, image: &Image) -> Result<(), Failure> {
+    let there = docker.image(&image.reference, context.ui).await?;
+    let (Some(id), Some(there)) = (&image.id, there) else { return Ok(()) };
+    if *id == there.id {
         return Ok(());
     }
-    if let Some(archive) = &image.archive {
-        step.doing(format!("loading {}", archive.display()));
-        let loaded = docker.load(archive, ui).await;
-        loaded.map_err(|failure| failure.hint("see what room Docker has and what fills it: `docker system df`"))
-    } else {
-        step.doing(format!("pulling {}", image.reference));
-        load_images::pull(docker, &image.reference, ui).await
-    }
+    let mut loaded = loaded(context);
+    loaded.insert(id.clone(), there.id);
+    let folder = &context.surroundings.cache;
+    std::fs::create_dir_all(folder).during(Kind::Usage, format!("cannot make the folder {}", folder.display()))?;
+    state::write_json(&memory(context), &loaded)
 }

@@ -6,7 +6,7 @@ use super::super::Context;
 use super::engine;
 use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
-use crate::images::Image;
+use crate::images::locate::Located;
 use crate::providers::{Found, Node, kind};
 use crate::state;
 use crate::tools::docker::Docker;
@@ -18,8 +18,8 @@ use crate::ui::Step;
 pub(super) struct Tools<'a> {
     pub(super) docker: &'a Docker,
     pub(super) kind: &'a kind_tool::Kind,
-    /// The node image.
-    pub(super) image: &'a Image,
+    /// The node image, where a node is to be made.
+    pub(super) image: Option<&'a Located>,
 }
 
 /// Makes the node run and its kubeconfig be there.
@@ -58,8 +58,9 @@ async fn create(
     node_runs: oneshot::Sender<Node>,
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
-    let image = tools.image;
-    engine::provide(tools.docker, image, step, ui).await?;
+    let located = tools.image.ok_or_else(|| Failure::bug("a node is made whose image was not looked for"))?;
+    let image = &located.image;
+    engine::provide(context, tools.docker, located, step).await?;
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     let images = image.archive.as_ref().and(plan.bundle.as_deref());

@@ -7,6 +7,7 @@ use super::engine;
 use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::Image;
+use crate::images::locate::Located;
 use crate::providers::minikube::{self, Making};
 use crate::providers::{Found, Node};
 use crate::state;
@@ -22,6 +23,8 @@ pub(super) struct Tools<'a> {
     pub(super) minikube: &'a Minikube,
     /// The node image.
     pub(super) image: &'a Image,
+    /// Where it is, where a node is to be made of it.
+    pub(super) located: Option<&'a Located>,
 }
 
 /// Makes the node run and its kubeconfig be there.
@@ -82,8 +85,8 @@ async fn create(
     let making = Making::of(plan, image, surroundings.user)
         .ok_or_else(|| Failure::bug("a profile is made for a plan that is not minikube's"))?;
     let options = minikube::making(making)?;
-    if let (Some(docker), Some(_)) = (tools.docker, &image.archive) {
-        engine::provide(docker, image, step, ui).await?;
+    if let (Some(docker), Some(located)) = (tools.docker, tools.located) {
+        engine::provide(context, docker, located, step).await?;
     }
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;

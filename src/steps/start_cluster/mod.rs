@@ -6,12 +6,15 @@ mod minikube;
 
 use std::time::Duration;
 
+pub use engine::in_engine;
 use tokio::sync::oneshot;
 
 use super::Context;
 use super::prerequisites::{Prerequisites, Provider};
 use crate::cluster::Cluster;
 use crate::error::Failure;
+use crate::images::bundle::Role;
+use crate::images::locate::Located;
 use crate::providers::Node;
 
 /// How long the API server of a started node may take to answer.
@@ -27,21 +30,24 @@ const POD_RESTART: Duration = Duration::from_mins(2);
 pub async fn ensure(
     context: Context<'_>,
     ready: &Prerequisites,
+    images: &[Located],
     node_runs: oneshot::Sender<Node>,
 ) -> Result<Cluster, Failure> {
     let Context { plan, paths, surroundings, ui } = context;
+    let image = images.iter().find(|located| located.image.role == Role::Node.name());
     // Before a provider makes it anew, and takes the mark away.
     let was_cut_short = paths.creating().exists();
     let (step, found) = match &ready.provider {
         Provider::Kind { docker, kind, found } => {
             let step = ui.step("start_cluster", "Starting kind cluster");
-            let tools = kind::Tools { docker, kind, image: &ready.images.node };
+            let tools = kind::Tools { docker, kind, image };
             kind::ensure(context, tools, found, &step, node_runs).await?;
             (step, Some(found))
         }
         Provider::Minikube { docker, minikube, found } => {
             let step = ui.step("start_cluster", "Starting minikube");
-            let tools = minikube::Tools { docker: docker.as_ref(), minikube, image: &ready.images.node };
+            let tools =
+                minikube::Tools { docker: docker.as_ref(), minikube, image: &ready.images.node, located: image };
             minikube::ensure(context, tools, found, &step, node_runs).await?;
             (step, Some(found))
         }

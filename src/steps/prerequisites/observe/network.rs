@@ -127,7 +127,7 @@ pub(super) async fn names(context: Context<'_>, docker: &Docker, bundle: Option<
     }
     let images = &context.plan.profile.images;
     for image in [&images.node, &images.airflow, &images.database] {
-        if !matches!(docker.image_id(image, context.ui).await, Ok(Some(_))) {
+        if !matches!(docker.image(image, context.ui).await, Ok(Some(_))) {
             continue;
         }
         let command = docker.run_once(image, "getent", &["hosts", REGISTRY]).deadline(NAME);
