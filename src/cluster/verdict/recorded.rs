@@ -33,7 +33,7 @@ fn each_recorded_fault_is_named() {
         "a_service_account_that_was_deleted",
         "a_service_of_the_database_that_leads_nowhere",
         "a_taint_on_the_node",
-        "more_cpu_than_the_node_has",
+        "a_limit_range_below_what_is_asked_for",
         "more_memory_than_the_node_has",
     ];
     for (name, text) in recordings {
