@@ -27,7 +27,6 @@ macro_rules! recordings {
 fn each_recorded_fault_is_named() {
     let recordings = recordings![
         "a_cluster_without_dns",
-        "a_database_whose_password_was_changed",
         "a_pod_security_level_that_forbids_host_folders",
         "a_quota_without_room",
         "a_service_account_that_was_deleted",
