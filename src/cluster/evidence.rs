@@ -50,7 +50,7 @@ impl Evidence {
     }
 }
 
-/// The pods of CoreDNS, by the label that every distribution of it keeps; none where this user may not see them.
+/// The pods of `CoreDNS`, by the label that every distribution of it keeps; none where this user may not see them.
 async fn dns(cluster: &Cluster) -> Option<Vec<Arc<Pod>>> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), "kube-system");
     let selector = ListParams::default().labels("k8s-app=kube-dns");

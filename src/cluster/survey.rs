@@ -81,7 +81,7 @@ pub struct PodSummary {
 /// # Errors
 /// The API server does not answer within 10 s, or refuses.
 pub async fn take(cluster: &Cluster, expected: Expected<'_>) -> Result<Survey, Failure> {
-    let mut observed = observe(cluster, expected.namespace).await?;
+    let mut observed = Box::pin(observe(cluster, expected.namespace)).await?;
     Evidence::default().complete(cluster, expected, &mut observed).await;
     let now = Timestamp::now();
     let judgement = judge(expected, &observed, now);

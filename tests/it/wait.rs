@@ -76,7 +76,7 @@ fn the_engine_is_stopped_while_pods_are_waited_for() {
         context.on("docker", "info", &[error, "exit 1"]);
     });
     assert_eq!(run.code, 3, "{run}");
-    assert!(run.stderr.contains("Docker Engine does not answer") && run.stderr.contains("hint:"), "{run}");
+    assert!(run.stderr.contains("the Docker Engine is not running") && run.stderr.contains("hint:"), "{run}");
 }
 
 #[test]

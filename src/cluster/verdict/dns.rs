@@ -1,6 +1,6 @@
 //! The cluster's own DNS, where a log tells of names without addresses.
 //!
-//! A young cluster's CoreDNS takes its time, so pods of it that are not ready are the cause only when they are older than 90 s, or crash; that
+//! A young cluster's `CoreDNS` takes its time, so pods of it that are not ready are the cause only when they are older than 90 s, or crash; that
 //! there are none at all is the cause at once.
 
 use k8s_openapi::api::core::v1::Pod;
@@ -10,12 +10,12 @@ use super::Verdict;
 use super::view::{View, containers, is_ready};
 use crate::codes::Code;
 
-/// Seconds that CoreDNS may take to become ready.
+/// Seconds that `CoreDNS` may take to become ready.
 const YOUNG: u64 = 90;
 /// Restarts that tell of a crash loop.
 const RESTARTS: i32 = 2;
 
-/// The verdict, where CoreDNS has no ready pod; none where it has one, or this user may not look.
+/// The verdict, where `CoreDNS` has no ready pod; none where it has one, or this user may not look.
 pub(super) fn judge(view: &View<'_>) -> Option<Verdict> {
     let pods = view.observed.dns.as_ref()?;
     if pods.iter().any(|pod| is_ready(pod)) {

@@ -27,13 +27,12 @@ macro_rules! recordings {
 fn each_recorded_fault_is_named() {
     let recordings = recordings![
         "a_cluster_without_dns",
-        "a_database_whose_password_was_changed",
         "a_pod_security_level_that_forbids_host_folders",
         "a_quota_without_room",
         "a_service_account_that_was_deleted",
         "a_service_of_the_database_that_leads_nowhere",
         "a_taint_on_the_node",
-        "more_cpu_than_the_node_has",
+        "a_limit_range_below_what_is_asked_for",
         "more_memory_than_the_node_has",
     ];
     for (name, text) in recordings {

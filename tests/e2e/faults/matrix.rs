@@ -113,16 +113,13 @@ fn start_registry(environment: &Environment) {
 /// When the fault could first be seen.
 fn seen(environment: &Environment, fault: &Fault, begin: SystemTime) -> Option<SystemTime> {
     let (what, name) = fault.seen.split_once(' ')?;
-    let times: Vec<SystemTime> = match what {
-        "event" => {
-            let events = objects(&environment.name, &environment.name, "events");
-            let fitting = events.iter().filter(|event| event["reason"] == name);
-            fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
-        }
-        _ => {
-            let pods = objects(&environment.name, &environment.name, "pods");
-            pods.iter().flat_map(|pod| times_of(pod, name, what)).collect()
-        }
+    let times: Vec<SystemTime> = if what == "event" {
+        let events = objects(&environment.name, &environment.name, "events");
+        let fitting = events.iter().filter(|event| event["reason"] == name);
+        fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
+    } else {
+        let pods = objects(&environment.name, &environment.name, "pods");
+        pods.iter().flat_map(|pod| times_of(pod, name, what)).collect()
     };
     // Times have whole seconds; those of an earlier fault are older.
     times.into_iter().filter(|time| *time + Duration::from_secs(1) >= begin).min()
