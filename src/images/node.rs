@@ -92,8 +92,8 @@ pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> R
     if runtime == ContainerRuntime::Docker {
         let mut missing = Vec::new();
         for image in images {
-            let there = docker.image_inside(node, &image.reference, ui).await?;
-            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there.id));
+            let there = docker.image_id_inside(node, &image.reference, ui).await?;
+            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there));
             if !is_it {
                 missing.push(*image);
             }

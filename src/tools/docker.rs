@@ -1,5 +1,6 @@
 //! The docker command: is the engine there, what is a container, images in and out.
 
+mod images;
 mod look;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::process::{Command, Output};
+use super::process::Command;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
+pub use images::EngineImage;
 
 /// How long the engine may take to say what it is: while it loads or removes a large image it says nothing.
 const ENGINE_ANSWER: Duration = Duration::from_mins(1);
@@ -164,58 +166,6 @@ pub struct Mount {
     pub destination: PathBuf,
 }
 
-/// An image in the engine.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct EngineImage {
-    /// The digest by which the engine knows it: of its configuration, or of its manifest where containerd keeps the images.
-    pub id: String,
-    /// `linux`.
-    #[serde(default)]
-    pub os: String,
-    /// `amd64`.
-    #[serde(default)]
-    pub architecture: String,
-    /// Bytes.
-    #[serde(default)]
-    pub size: u64,
-    /// What containerd knows it by; engines before API 1.48 do not tell, and others have none.
-    #[serde(default)]
-    descriptor: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    graph_driver: GraphDriver,
-}
-
-/// Where the engine keeps an image's files.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct GraphDriver {
-    name: String,
-}
-
-impl EngineImage {
-    /// `linux/amd64`.
-    #[must_use]
-    pub fn platform(&self) -> String {
-        format!("{}/{}", self.os, self.architecture)
-    }
-
-    /// The digest of its configuration, by which a node knows it; `None` where the engine does not tell.
-    #[must_use]
-    pub fn config(&self) -> Option<&str> {
-        // Names of the classic stores; containerd's snapshotters have others, and an id that is not of the configuration.
-        let is_classic = ["overlay2", "vfs"].contains(&self.graph_driver.name.as_str()) && self.descriptor.is_none();
-        is_classic.then_some(self.id.as_str())
-    }
-
-    /// The platform that its archive must be limited to: containerd's store may have an index of more platforms than it has files of.
-    /// Whoever tells of a descriptor knows the option (API 1.48).
-    #[must_use]
-    pub fn archive_platform(&self) -> Option<String> {
-        self.descriptor.as_ref().map(|_| self.platform())
-    }
-}
-
 impl Docker {
     /// Finds the docker command.
     ///
@@ -301,54 +251,6 @@ impl Docker {
         self.command(["container", "start", container]).run(Kind::Cluster, ui).await.map(drop)
     }
 
-    /// An image that the engine has; `None` where it has none of that reference.
-    ///
-    /// # Errors
-    /// The engine does not answer, or not what it should.
-    pub async fn image(&self, reference: &str, ui: &Ui) -> Result<Option<EngineImage>, Failure> {
-        image_in(&self.command(["image", "inspect", "--format", "{{json .}}", reference]), ui).await
-    }
-
-    /// The same of the engine that runs in a container.
-    ///
-    /// # Errors
-    /// As [`Docker::image`].
-    pub async fn image_inside(
-        &self,
-        container: &str,
-        reference: &str,
-        ui: &Ui,
-    ) -> Result<Option<EngineImage>, Failure> {
-        image_in(&self.exec(container, ["docker", "image", "inspect", "--format", "{{json .}}", reference]), ui).await
-    }
-
-    /// Loads an archive of `docker save`.
-    ///
-    /// # Errors
-    /// The engine cannot read it.
-    pub async fn load(&self, archive: &Path, ui: &Ui) -> Result<(), Failure> {
-        let command =
-            self.command(["image", "load", "--quiet", "--input"]).arg(archive).deadline(Duration::from_mins(10));
-        command.run(Kind::Image, ui).await.map(drop)
-    }
-
-    /// Pulls an image and leaves the judgement to the caller; `on_piece` sees what is drawn of the progress.
-    ///
-    /// # Errors
-    /// docker cannot be started or takes too long.
-    pub async fn pull(&self, reference: &str, ui: &Ui, on_piece: impl FnMut(&str)) -> Result<Output, Failure> {
-        let command = self.command(["image", "pull", reference]).env("DOCKER_CLI_HINTS", "false");
-        command.deadline(Duration::from_mins(30)).outcome_on_terminal(Kind::Image, ui, on_piece).await
-    }
-
-    /// Writes an image, or what of it is for one platform, as an archive to stdout.
-    #[must_use]
-    pub fn save(&self, reference: &str, platform: Option<&str>) -> Command {
-        let command = self.command(["image", "save"]);
-        let command = platform.map_or(command.clone(), |platform| command.args(["--platform", platform]));
-        command.arg(reference)
-    }
-
     /// A command inside a container.
     #[must_use]
     pub fn exec<A: AsRef<OsStr>>(&self, container: &str, arguments: impl IntoIterator<Item = A>) -> Command {
@@ -373,17 +275,6 @@ const fn yes() -> bool {
 /// Lists that are empty come as null.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// What `docker image inspect` says, or that there is no such image.
-async fn image_in(command: &Command, ui: &Ui) -> Result<Option<EngineImage>, Failure> {
-    let output = command.outcome(Kind::Image, ui).await?;
-    if output.code == Some(0) {
-        let image = serde_json::from_str(&output.stdout);
-        return image.map(Some).during(Kind::Image, format!("`{}` printed something unexpected", command.line()));
-    }
-    let absent = output.stderr.iter().any(|line| line.to_lowercase().contains("no such image"));
-    if absent { Ok(None) } else { Err(command.failed(Kind::Image, &output)) }
 }
 
 /// Tells the ways apart in which an engine does not answer.

@@ -58,7 +58,7 @@ fn names_are_looked_for_in_a_container_of_an_image_that_is_there() {
     let asked = |run: &Run| run.journal.iter().any(|line| line.starts_with("docker run --rm --pull never "));
     let run = context.run(&["doctor"]);
     assert!(run.code == 0 && run.stdout.contains("- names") && !asked(&run), "{run}");
-    context.on("docker", "image inspect apache/airflow:3.3.2", &["stdout sha256:0"]);
+    context.on("docker", "image inspect apache/airflow:3.3.2", &[r#"stdout {"Id":"sha256:0"}"#]);
     context.on("docker", "run", &["exit 2"]);
     let run = context.run(&["doctor"]);
     assert!(run.code == 0 && run.stdout.contains("warning[WT128]") && asked(&run), "{run}");
