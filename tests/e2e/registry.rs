@@ -108,7 +108,7 @@ fn carry(mut client: TcpStream, server: SocketAddr, left: &[AtomicU32; 2]) -> st
     let cuts = head.contains("GET") && head.contains("/blobs/");
     let mut server = TcpStream::connect(server)?;
     server.write_all(head.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
-    let (mut buffer, mut sent) = ([0; 65536], 0);
+    let (mut buffer, mut sent) = (vec![0; 65536], 0);
     loop {
         let count = server.read(&mut buffer)?;
         if count == 0 {

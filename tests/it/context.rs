@@ -203,6 +203,8 @@ impl TestContext {
             (&self.api.url(), "http://[API]"),
             // The time of a step, which a slow machine shows and a fast one does not.
             (r"(?m) +\d+\.\d+s$", ""),
+            (r"(?m)( (?:creating|starting|waiting for a node)) \d+ s$", "$1 [N] s"),
+            (r"moved last, \d+ s ago", "moved last, [N] s ago"),
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
             (r"/\.tmp\w+", "/[TEMPORARY]"),
