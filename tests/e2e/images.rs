@@ -60,6 +60,8 @@ fn images() {
         say(&run.stderr);
         assert_healthy(environment.port);
         run.says(&["Finding images", &faults.reference(name)]);
+        // Its tools are not those of a bundle that it remembers.
+        environment.shell(&format!("PATH={}:$PATH windtunnel down --yes", tools())).succeeded();
         docker(&["image", "rm", &faults.reference(name)]).succeeded();
     });
 }
