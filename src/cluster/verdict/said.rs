@@ -152,7 +152,14 @@ impl Said<'_> {
             format!("remove the environment with its data and make it again: {}, then {again}", view.command("down"));
         let log = format!("see its whole log: {}", view.command(&format!("logs {container}")));
         match self.code {
-            Code::DatabasePasswordWrong | Code::FernetKeyInvalid | Code::FernetKeyChanged => vec![
+            Code::DatabasePasswordWrong => vec![
+                format!(
+                    "if the Secret was changed, let windtunnel write it again: {}, then {again}",
+                    view.delete_secret()
+                ),
+                format!("if the password was changed in the database, set it back there, or {anew}"),
+            ],
+            Code::FernetKeyInvalid | Code::FernetKeyChanged => vec![
                 format!("let windtunnel write the Secret as it was: {}, then {again}", view.delete_secret()),
                 format!("where the old one is lost: {anew}"),
             ],
