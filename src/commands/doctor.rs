@@ -1,9 +1,9 @@
 //! `windtunnel doctor`: every prerequisite in one report, each finding with its fix, and `--fix` to do what can be done safely.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::up::resolve;
-use crate::cli::DoctorArgs;
+use crate::cli::{DoctorArgs, Settings};
 use crate::error::{Failure, Kind};
 use crate::steps::prerequisites::{self, Check, Finding, Severity};
 use crate::steps::{Context, repair};
@@ -24,14 +24,7 @@ pub async fn doctor(arguments: &DoctorArgs, name: &str, ui: &Ui, surroundings: &
     }
     let errors = count(&checks, Severity::Error);
     if ui.is_json() {
-        let document = json!({
-            "name": plan.name,
-            "healthy": errors == 0,
-            "errors": errors,
-            "warnings": count(&checks, Severity::Warning),
-            "checks": checks,
-        });
-        ui.document(&document);
+        ui.document(&document(&plan.name, &checks));
     } else {
         ui.data(&render(&checks));
     }
@@ -45,6 +38,25 @@ pub async fn doctor(arguments: &DoctorArgs, name: &str, ui: &Ui, surroundings: &
         failure.hint("to have done what can be done safely: `windtunnel doctor --fix`")
     } else {
         failure
+    })
+}
+
+/// What `-o json` prints for the settings that the environment has, for a report.
+pub(super) async fn examined(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<Value, Failure> {
+    let plan = resolve(&Settings::default(), name, surroundings)?.plan;
+    let paths = surroundings.paths.environment(&plan.name);
+    let checks = prerequisites::examine(Context { plan: &plan, paths: &paths, surroundings, ui }).await?;
+    Ok(document(&plan.name, &checks))
+}
+
+fn document(name: &str, checks: &[Check]) -> Value {
+    let errors = count(checks, Severity::Error);
+    json!({
+        "name": name,
+        "healthy": errors == 0,
+        "errors": errors,
+        "warnings": count(checks, Severity::Warning),
+        "checks": checks,
     })
 }
 

@@ -89,5 +89,8 @@ fn what_cannot_be_had_is_told_in_the_report() {
     let event = run.stdout.find("{\n").map(|start| &run.stdout[start..]).unwrap();
     let document: serde_json::Value = serde_json::from_str(event).unwrap();
     let names: Vec<&str> = document["content"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert!(names.contains(&"versions.json") && names.contains(&"record.json.missing"), "{names:?}");
+    assert!(
+        names.contains(&"versions.json") && names.contains(&"doctor.json") && names.contains(&"record.json.missing"),
+        "{names:?}"
+    );
 }

@@ -53,14 +53,21 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     })
 }
 
-/// The `ReplicaSet`'s condition `ReplicaFailure` is there as long as pods are refused.
+/// The `ReplicaSet`'s condition `ReplicaFailure` is there as long as pods are refused, and goes on telling why the first of them was
+/// (kube-controller-manager, `pkg/controller/replicaset/replica_set_utils.go`): the newest event tells why the last one was.
 fn of_replica_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
     let set = view.replica_set(view.deployment(name)?)?;
     let conditions = set.status.as_ref()?.conditions.as_ref()?;
     let failure = conditions
         .iter()
         .find(|one| one.type_.as_deref() == Some("ReplicaFailure") && one.status.as_deref() == Some("True"))?;
-    Some((failure.message.clone()?, view.seconds_since(failure.last_transition_time.as_ref())))
+    let since = failure.last_transition_time.as_ref();
+    let refused = view.events(&set.metadata).filter(|event| event.reason.as_deref() == Some("FailedCreate"));
+    let newest = refused.max_by_key(|event| last_time(event).map(|time| time.0));
+    match newest.filter(|event| last_time(event).map(|time| time.0) > since.map(|time| time.0)) {
+        Some(event) => Some((message(event).to_owned(), view.seconds_since(first_time(event).as_ref()))),
+        None => Some((failure.message.clone()?, view.seconds_since(since))),
+    }
 }
 
 /// A `StatefulSet` has no such condition, only events, which must be of now.

@@ -4,7 +4,9 @@
 //! change its mind about requests and labels by itself. A taint that the node takes off by itself (`node.kubernetes.io/…`) is the node's
 //! trouble and judged there.
 
-use k8s_openapi::api::core::v1::Pod;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 
 use super::view::{View, condition};
@@ -51,6 +53,7 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let verdict = Verdict::new(code, format!("pod `{}`", pod.name_any()), what)
         .evidence(message)
         .evidence(requests(pod, code))
+        .evidence(if code == Code::UnschedulableTaint { taints(view) } else { String::new() })
         .terminal_if(lasts && !may_heal);
     Some(verdict.hint(hint(view, code)))
 }
@@ -86,6 +89,19 @@ fn requests(pod: &Pod, code: Code) -> String {
     });
     let asked: Vec<String> = asked.collect();
     if asked.is_empty() { String::new() } else { format!("requests for {resource}: {}", asked.join(", ")) }
+}
+
+/// The taints of the nodes, which the scheduler of Kubernetes 1.34 no longer names.
+fn taints(view: &View<'_>) -> String {
+    let of_node = |node: &Arc<Node>| {
+        let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
+        let taints: Vec<String> = taints
+            .iter()
+            .map(|taint| format!("{}={}:{}", taint.key, taint.value.as_deref().unwrap_or_default(), taint.effect))
+            .collect();
+        (!taints.is_empty()).then(|| format!("node `{}` has {}", node.name_any(), taints.join(", ")))
+    };
+    view.observed.nodes.iter().filter_map(of_node).collect::<Vec<_>>().join("; ")
 }
 
 fn hint(view: &View<'_>, code: Code) -> String {

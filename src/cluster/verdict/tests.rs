@@ -168,6 +168,13 @@ fn a_refused_pod_is_told_by_its_replica_set() {
         (vec!["airflow: waiting for its pod".to_owned()], Some(Code::QuotaExceeded))
     );
     assert_eq!(stopped(&[&refused], "22:01:02").object, "deployment `airflow`");
+    // The quota has gone since, and something else refuses: the condition still tells of the quota.
+    let event = "kind: Event\nmetadata: {name: refused, namespace: airflow-cluster}\nreason: FailedCreate\n\
+                 involvedObject: {kind: ReplicaSet, name: airflow-7c9d4b5f6, uid: replica-set-1}\n\
+                 message: 'Error creating: Internal error occurred: failed calling webhook \"gone.example.com\"'\n\
+                 firstTimestamp: \"2026-11-22T22:05:00Z\"\nlastTimestamp: \"2026-11-22T22:05:01Z\"\n";
+    assert_eq!(progressing(&[&refused, event], "22:05:01").1, Some(Code::WebhookDenied));
+    assert_eq!(stopped(&[&refused, event], "22:05:02").code, Code::WebhookDenied);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{config, status};
+use super::{config, doctor, status};
 use crate::cli::{Origins, ReportArgs, Settings};
 use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs, objects};
@@ -53,6 +53,9 @@ pub async fn report(
     let redactor = redactor(&paths, record.as_ref().ok().and_then(Option::as_ref), objects.as_ref().ok());
     let mut archive = Archive::new(&folder, &redactor);
     archive.add_or_why("versions.json", Ok(text(&versions(surroundings, ui).await)));
+    step.doing("looking at this machine");
+    let examined = Box::pin(doctor::examined(name, ui, surroundings)).await;
+    archive.add_or_why("doctor.json", examined.map(|document| text(&document)));
     archive.add_or_why("settings.json", settings(origins, name, surroundings));
     archive.add_or_why("record.json", file(&paths.record()));
     archive.add_or_why("events.jsonl", file(&paths.events()));
