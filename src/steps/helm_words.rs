@@ -37,7 +37,10 @@ pub(super) fn name_cause(failure: Failure, namespace: &str) -> Failure {
         Code::ObjectImmutable => {
             "go back to the former value, or remove the environment first: `windtunnel down`".to_owned()
         }
-        Code::ValuesRefused | Code::ChartBroken => "correct the value that it names, then `windtunnel up`".to_owned(),
+        Code::ValuesRefused | Code::ChartBroken => {
+            "correct the value that it names in the profile, with `--values` or `--set`, then `windtunnel up`"
+                .to_owned()
+        }
         _ => format!("what it means: `windtunnel explain {}`", code.id()),
     };
     failure.code(*code).hint(hint)

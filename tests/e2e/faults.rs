@@ -27,14 +27,21 @@ fn faults() {
         environment.windtunnel(&["status"]).succeeded();
         assert_healthy(environment.port);
     });
-    stage("faults", "the API server is away for 30 s", || node::api_server_away(&environment));
-    stage("faults", "the node's container is stopped", || node::node_stopped(&environment));
-    stage("faults", "a namespace that a finalizer holds", || namespace::held_by_a_finalizer(&environment));
     stage("faults", "down leaves other people's clusters", || {
         let stranger = Stranger::create(&environment);
         environment.windtunnel(&["down", "--yes"]).succeeded();
         stranger.assert_untouched();
     });
+}
+
+#[test]
+fn faults_below_the_release() {
+    let environment = Environment::claim("below");
+    stage("faults", "`up`", || environment.up(&[]).succeeded());
+    stage("faults", "the API server is away for 30 s", || node::api_server_away(&environment));
+    stage("faults", "the node's container is stopped", || node::node_stopped(&environment));
+    stage("faults", "a namespace that a finalizer holds", || namespace::held_by_a_finalizer(&environment));
+    stage("faults", "down", || environment.windtunnel(&["down", "--yes"]).succeeded());
 }
 
 fn port_taken(environment: &Environment) {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Context;
 use super::super::install::{Charts, digest, write_chart};
 use super::super::prerequisites::Prerequisites;
+use super::super::{Context, helm_words};
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::rendered::{self, Named};
@@ -83,11 +83,9 @@ async fn render(
     let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
     let manifests = ready.helm.template(&part.name, &plan.namespace, chart, &files, set, ui).await;
     let manifests = manifests.map_err(|failure| {
-        Failure::new(Kind::Chart, format!("Helm refuses the chart of {} with these values", part.name))
-            .code(Code::ChartRefused)
-            .evidence_lines(failure.evidence)
-            .hint("correct the value in the profile, with `--values` or `--set`; nothing has been created")
-            .hint("see all that Helm says: `windtunnel up -v`")
+        let message = format!("Helm refuses the chart of {} with these values", part.name);
+        let refused = Failure::new(Kind::Chart, message).code(Code::ChartRefused).evidence_lines(failure.evidence);
+        helm_words::name_cause(refused, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
     })?;
     rendered::images(&manifests)
 }

@@ -1,12 +1,13 @@
 //! Faults below Airflow, while `up` waits: the API server goes away and comes back, the node's container is stopped.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::matrix::in_node;
 use super::report::Met;
-use crate::docker::{docker, node, objects};
+use crate::docker::{docker, node};
 use crate::environment::Environment;
 use crate::outcome::Outcome;
+use crate::until::until;
 
 /// The manifest by which the kubelet runs the API server.
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
@@ -50,25 +51,16 @@ fn replace_pod(environment: &Environment) {
     in_node(environment, "kubectl -n $N delete pod -l app.kubernetes.io/component=airflow --wait=false");
 }
 
-/// Runs `up`, and this as soon as `up` has come as far as its containers being made.
+/// Runs `up`, and this as soon as `up` waits for the pods.
 fn while_it_waits(environment: &Environment, act: impl FnOnce()) -> Outcome {
+    let events = environment.state().join("environments").join(&environment.name).join("events.jsonl");
+    std::fs::remove_file(&events).unwrap();
     std::thread::scope(|scope| {
         let up = scope.spawn(|| environment.up(&["--profile", "lite", "--output", "json"]));
-        let begin = Instant::now();
-        let is_running = || {
-            let pods = objects(&environment.name, &environment.name, "pods");
-            pods.iter().any(|pod| {
-                pod["status"]["containerStatuses"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|one| one["ready"] == false))
-            })
-        };
-        while !is_running() {
-            assert!(begin.elapsed() < Duration::from_mins(1), "no pod starts");
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        // Until `up`, which has begun beside it, waits for the pod as well.
-        std::thread::sleep(Duration::from_secs(4));
+        until("`up` to wait for the pods", Duration::from_mins(1), || {
+            let told = std::fs::read_to_string(&events).unwrap_or_default();
+            if told.contains(r#""step_started","step":"wait_for_pods""#) { Ok(()) } else { Err(told) }
+        });
         act();
         up.join().unwrap()
     })
