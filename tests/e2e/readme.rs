@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 34] = [
+const EXERCISES: [(&str, Exercise); 36] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -33,6 +33,8 @@ const EXERCISES: [(&str, Exercise); 34] = [
     ("windtunnel config schema", With("&& rm windtunnel.schema.json")),
     ("windtunnel config show", Run),
     ("windtunnel credentials", Run),
+    ("windtunnel doctor", Run),
+    ("windtunnel doctor --fix", Elsewhere("it would change this machine; tests/it has a scripted one")),
     ("windtunnel down", With("--dry-run")),
     ("windtunnel down --name", With("|| test $? = 10")),
     ("windtunnel explain", Run),

@@ -1,6 +1,8 @@
 //! A container that runs and does not get on, and says in the last line of its log what it lacks.
 //!
-//! Terminal when all that it may need has been ready for 10 s: by then it is known everywhere in the cluster where that is.
+//! Terminal when all that it may need has been ready for 10 s: by then it is known everywhere in the cluster where that is. After a restart of the
+//! node the API server still tells for some seconds how everything was before, and names have no addresses until `CoreDNS` runs again: so the
+//! container itself must have run for 20 s, and for 60 s where it is a name that it lacks.
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -11,6 +13,10 @@ use crate::codes::Code;
 
 /// Seconds until what has just become ready is to be reached.
 const SETTLED: i64 = 10;
+/// Seconds that the container must have run.
+const RUNNING: u64 = 20;
+/// Seconds that it must have run where `CoreDNS` is ready and a name has no address all the same.
+const RUNNING_WITHOUT_NAMES: u64 = 60;
 
 pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     let source = LogSource::running(pod, container)?;
@@ -25,5 +31,7 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     }
     let verdict = Verdict::new(said.code, container.of(pod), said.what).evidence(said::shorten(said.line()));
     let verdict = said.hints(view, &container.spec.name).into_iter().fold(verdict, Verdict::hint);
-    Some(verdict.terminal_if(reachable))
+    let started = container.status?.state.as_ref()?.running.as_ref()?.started_at.as_ref();
+    let enough = if names { RUNNING_WITHOUT_NAMES } else { RUNNING };
+    Some(verdict.terminal_if(reachable && view.seconds_since(started) >= enough))
 }

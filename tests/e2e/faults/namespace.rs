@@ -24,7 +24,7 @@ pub(super) fn held_by_a_finalizer(environment: &Environment) {
         4,
         &["configmap/held".to_owned(), "example.com/hold".to_owned()],
     );
-    met.assert_soon(Duration::from_secs(10));
+    met.assert_soon(Duration::from_secs(30));
     met.assert_hint(environment, "finalizers");
     in_node(
         environment,

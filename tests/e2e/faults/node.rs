@@ -12,12 +12,12 @@ use crate::until::until;
 /// The manifest by which the kubelet runs the API server.
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// How long `up` may take to tell of a node that is gone.
-const WITHIN: Duration = Duration::from_secs(12);
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// The API server is away for 30 s: `up` says so, and goes on after.
 pub(super) fn api_server_away(environment: &Environment) {
     replace_pod(environment);
-    let up = while_it_waits(environment, || {
+    let up = while_it_waits(environment, &[], || {
         in_node(environment, &format!("mv {MANIFEST} /etc/kubernetes/away.yaml"));
         docker(&[
             "exec",
@@ -35,7 +35,7 @@ pub(super) fn api_server_away(environment: &Environment) {
 pub(super) fn node_stopped(environment: &Environment) {
     replace_pod(environment);
     let mut stopped = SystemTime::now();
-    let up = while_it_waits(environment, || {
+    let up = while_it_waits(environment, &["--output", "json"], || {
         docker(&["kill", &node(&environment.name)]).succeeded();
         stopped = SystemTime::now();
     });
@@ -51,12 +51,12 @@ fn replace_pod(environment: &Environment) {
     in_node(environment, "kubectl -n $N delete pod -l app.kubernetes.io/component=airflow --wait=false");
 }
 
-/// Runs `up`, and this as soon as `up` waits for the pods.
-fn while_it_waits(environment: &Environment, act: impl FnOnce()) -> Outcome {
+/// Runs `up` with these options, and this as soon as `up` waits for the pods.
+fn while_it_waits(environment: &Environment, options: &[&str], act: impl FnOnce()) -> Outcome {
     let events = environment.state().join("environments").join(&environment.name).join("events.jsonl");
     std::fs::remove_file(&events).unwrap();
     std::thread::scope(|scope| {
-        let up = scope.spawn(|| environment.up(&["--profile", "lite", "--output", "json"]));
+        let up = scope.spawn(|| environment.up(&[&["--profile", "lite"], options].concat()));
         until("`up` to wait for the pods", Duration::from_mins(1), || {
             let told = std::fs::read_to_string(&events).unwrap_or_default();
             if told.contains(r#""step_started","step":"wait_for_pods""#) { Ok(()) } else { Err(told) }
