@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 36] = [
+const EXERCISES: [(&str, Exercise); 37] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -51,6 +51,7 @@ const EXERCISES: [(&str, Exercise); 36] = [
     ("windtunnel up --context", Elsewhere("existing.rs")),
     ("windtunnel up --name apache", Elsewhere("charts.rs, where the chart is at hand")),
     ("windtunnel up --name classic", Elsewhere("its chart and images are not at hand")),
+    ("windtunnel up --profile ./mine.yaml --dry-run", Run),
     ("windtunnel up --provider minikube", Elsewhere("minikube.rs")),
     ("windtunnel up --set", With("--dry-run && rm values.yaml")),
     ("windtunnel up --values", With("--dry-run")),

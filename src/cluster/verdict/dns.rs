@@ -1,6 +1,6 @@
 //! The cluster's own DNS, where a log tells of names without addresses.
 //!
-//! A young cluster's `CoreDNS` takes its time, so pods of it that are not ready are the cause only when they are older than 90 s, or crash; that
+//! A young cluster's `CoreDNS` takes its time, so pods of it that are not ready are the cause only when they are running or waiting for more than 90 s, or crash; that
 //! there are none at all is the cause at once.
 
 use k8s_openapi::api::core::v1::Pod;
@@ -35,15 +35,21 @@ pub(super) fn judge(view: &View<'_>) -> Option<Verdict> {
         );
     };
     let restarts = restarts(pod);
-    let age = view.seconds_since(pod.metadata.creation_timestamp.as_ref());
+    // After a restart of the node it begins anew.
+    let started = containers(pod)
+        .iter()
+        .filter_map(|container| container.status?.state.as_ref()?.running.as_ref()?.started_at.clone())
+        .max_by_key(|time| time.0);
+    let age = view.seconds_since(started.as_ref().or(pod.metadata.creation_timestamp.as_ref()));
     let doing =
         containers(pod).first().map(|container| container.waiting().0.to_owned()).filter(|reason| !reason.is_empty());
+    let crashes = doing.as_deref() == Some("CrashLoopBackOff");
     let doing = doing.unwrap_or_else(|| "not ready".to_owned());
     Some(
         verdict
-            .evidence(format!("pod `{}`: {doing}, {restarts} restarts, made {age} s ago", pod.name_any()))
+            .evidence(format!("pod `{}`: {doing}, {restarts} restarts, for {age} s", pod.name_any()))
             .hint(format!("see why: {}", view.kubectl_in("kube-system", "describe pods --selector k8s-app=kube-dns")))
-            .terminal_if(restarts >= RESTARTS || age >= YOUNG),
+            .terminal_if(crashes && restarts >= RESTARTS || age >= YOUNG),
     )
 }
 

@@ -24,14 +24,15 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     let last = lines.iter().rev().find(|line| !line.trim().is_empty())?;
     let said = said::cause(std::slice::from_ref(last)).filter(|said| said.code == Code::DatabaseUnreachable)?;
     let reachable = crash::needed_are_ready_since(view, workload, view.now, SETTLED);
+    let started = container.status?.state.as_ref()?.running.as_ref()?.started_at.as_ref();
+    let ran = |seconds| view.seconds_since(started) >= seconds;
     let names = said::lacks_names(std::slice::from_ref(last));
     if names && let Some(verdict) = dns::judge(view) {
-        let terminal = verdict.terminal && reachable;
+        let is_absent = view.observed.dns.as_ref().is_some_and(Vec::is_empty);
+        let terminal = verdict.terminal && reachable && (is_absent || ran(RUNNING_WITHOUT_NAMES));
         return Some(verdict.evidence(said::shorten(said.line())).terminal_if(terminal));
     }
     let verdict = Verdict::new(said.code, container.of(pod), said.what).evidence(said::shorten(said.line()));
     let verdict = said.hints(view, &container.spec.name).into_iter().fold(verdict, Verdict::hint);
-    let started = container.status?.state.as_ref()?.running.as_ref()?.started_at.as_ref();
-    let enough = if names { RUNNING_WITHOUT_NAMES } else { RUNNING };
-    Some(verdict.terminal_if(reachable && view.seconds_since(started) >= enough))
+    Some(verdict.terminal_if(reachable && ran(if names { RUNNING_WITHOUT_NAMES } else { RUNNING })))
 }
