@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 37] = [
+const EXERCISES: [(&str, Exercise); 38] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -48,6 +48,7 @@ const EXERCISES: [(&str, Exercise); 37] = [
     ("windtunnel status --name", With("|| test $? = 10")),
     ("windtunnel up", Run),
     ("windtunnel up --", With("--dry-run")),
+    ("windtunnel up --bundle ./bundle-2", Elsewhere("charts.rs, where chart and bundle are at hand")),
     ("windtunnel up --context", Elsewhere("existing.rs")),
     ("windtunnel up --name apache", Elsewhere("charts.rs, where the chart is at hand")),
     ("windtunnel up --name classic", Elsewhere("its chart and images are not at hand")),
