@@ -56,7 +56,9 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     } else if let Some(said) = &said {
         let verdict = Verdict::new(said.code, container.of(pod), said.what).evidence(said::shorten(said.line()));
         let verdict = said.hints(view, &container.spec.name).into_iter().fold(verdict, Verdict::hint);
-        verdict.terminal_if(said.lasting || again_and_again)
+        // What its node has taken with it did not end by itself: the last words are then not the cause.
+        let by_itself = ended.reason.as_deref() != Some("Unknown");
+        verdict.terminal_if(said.lasting && by_itself || again_and_again)
     } else {
         crash(view, pod, container).terminal_if(again_and_again)
     };

@@ -54,12 +54,7 @@ const CAUSES: [Cause; 10] = [
     Cause {
         code: Code::ExecutorWrong,
         what: "it cannot load its executor",
-        parts: &[
-            "unknown executor",
-            "unknownexecutorexception",
-            "check \"executor\" key in \"core\"",
-            "executor_loader.py",
-        ],
+        parts: &["unknown executor", "unknownexecutorexception", "check \"executor\" key in \"core\""],
         lasting: true,
     },
     Cause {
@@ -233,6 +228,8 @@ mod tests {
             assert_eq!(code(line), Some(expected), "{line}");
         }
         assert_eq!(code(r#"FATAL:  role "airflow" is not permitted to log in"#), None);
+        let loaded = "[info     ] Loaded executor: :KubernetesExecutor: [airflow.executors.executor_loader] loc=executor_loader.py:376";
+        assert_eq!(code(loaded), None);
         assert_eq!(code("windtunnel: waiting for the database: the container migrate is at work on it"), None);
     }
 
