@@ -2,6 +2,7 @@
 
 mod doctor;
 mod forward;
+mod list;
 mod origins;
 mod project;
 
@@ -16,6 +17,7 @@ use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
 pub use doctor::DoctorArgs;
 pub use forward::{ForwardCommand, ForwardRoute};
+pub use list::ListArgs;
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
 
@@ -120,6 +122,8 @@ pub enum Command {
     Up(Box<UpArgs>),
     /// Show what is there and whether all of it is healthy. The exit code says it too.
     Status,
+    /// Show every environment: how it is, what it runs, how old it is, and the disk it takes.
+    List(ListArgs),
     /// Look at everything that `up` needs, and say what is wrong, why it matters, and how to repair it.
     Doctor(Box<DoctorArgs>),
     /// Remove everything that windtunnel made, and nothing else.

@@ -59,6 +59,7 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
     match command {
         Command::Up(arguments) => commands::up::up(arguments, &name()?, ui, surroundings).await,
         Command::Status => commands::status::status(&name()?, ui, surroundings).await,
+        Command::List(arguments) => commands::list::list(arguments, ui, surroundings).await,
         Command::Doctor(arguments) => commands::doctor::doctor(arguments, &name()?, ui, surroundings).await,
         Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
         Command::Report(arguments) => {

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod forward;
 pub mod init;
 pub mod kubeconfig;
+pub mod list;
 pub mod logs;
 pub mod open;
 pub mod profiles;

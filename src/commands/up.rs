@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{announce, contexts};
@@ -227,6 +228,7 @@ fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Opt
         values: plan.values.clone(),
         set: plan.set.clone(),
         left_out,
+        made: before.map_or_else(|| Some(Timestamp::now()), |record| record.made),
         images: (ready.images.all().into_iter())
             .map(|image| RecordedImage { role: image.role.clone(), reference: image.reference.clone() })
             .collect(),

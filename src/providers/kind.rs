@@ -28,11 +28,16 @@ pub fn container_name(cluster: &str) -> String {
 /// # Errors
 /// Foreign, where a cluster or container of that name was not made by this environment; it is left as it is.
 pub async fn find(docker: &Docker, cluster: &str, paths: &EnvironmentPaths, ui: &Ui) -> Result<Found, Failure> {
-    let container = container_name(cluster);
-    match docker.container(&container, ui).await? {
-        None => Ok(Found::Absent),
-        Some(found) => judge(container, cluster, &found, paths),
-    }
+    let container = docker.container(&container_name(cluster), ui).await?;
+    of_container(cluster, container.as_ref(), paths)
+}
+
+/// What it is that the engine has under the name of the cluster's container.
+///
+/// # Errors
+/// Foreign, as [`find()`].
+pub fn of_container(cluster: &str, container: Option<&Container>, paths: &EnvironmentPaths) -> Result<Found, Failure> {
+    container.map_or(Ok(Found::Absent), |found| judge(container_name(cluster), cluster, found, paths))
 }
 
 fn judge(container: String, cluster: &str, found: &Container, paths: &EnvironmentPaths) -> Result<Found, Failure> {

@@ -87,6 +87,16 @@ pub async fn look(
     Ok((tool, found))
 }
 
+/// What it is that the engine has under the name of a profile of a known environment. Whether Kubernetes answers in it is not asked.
+///
+/// # Errors
+/// Foreign, as [`find()`].
+pub fn of_container(profile: &str, container: Option<&Container>) -> Result<Found, Failure> {
+    let Some(container) = container else { return Ok(Found::Absent) };
+    let state = if container.state.status == "running" { State::Running } else { State::Stopped };
+    judge(profile, state, container, true)
+}
+
 fn judge(profile: &str, state: State, found: &Container, is_known: bool) -> Result<Found, Failure> {
     if found.config.labels.get(PROFILE_LABEL).map(String::as_str) != Some(profile) {
         return Err(Failure::new(Kind::Foreign, format!("the container `{profile}` is not a minikube node"))

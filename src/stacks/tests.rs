@@ -269,6 +269,7 @@ fn another_kind_of_data_is_refused_with_what_to_do() {
         values: Vec::new(),
         set: Vec::new(),
         left_out: Vec::new(),
+        made: None,
         images: Vec::new(),
     };
     let plan = plan("official", Executor::Kubernetes);

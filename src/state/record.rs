@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::ClusterPlan;
@@ -59,6 +60,9 @@ pub struct Record {
     /// The parts of Airflow that the user's values leave out, as its health document has them.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// When it was brought up for the first time; records of before do not say.
+    #[serde(default)]
+    pub made: Option<Timestamp>,
     /// The images that were used.
     pub images: Vec<RecordedImage>,
 }

@@ -2,6 +2,7 @@
 
 mod images;
 mod look;
+mod nodes;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,6 +17,7 @@ use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
 pub use images::EngineImage;
+pub use nodes::DiskUsage;
 
 /// How long the engine may take to say what it is: while it loads or removes a large image it says nothing.
 const ENGINE_ANSWER: Duration = Duration::from_mins(1);
@@ -125,6 +127,11 @@ impl Info {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Container {
+    /// Its name after a slash.
+    #[serde(default)]
+    pub name: String,
+    /// When it was made, by the engine's clock.
+    pub created: Option<Timestamp>,
     /// Whether it runs.
     pub state: ContainerState,
     /// Folders of the host that it sees.
@@ -160,6 +167,9 @@ pub struct ContainerConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Mount {
+    /// The volume's name, where it is one.
+    #[serde(default)]
+    pub name: String,
     /// On the host.
     pub source: PathBuf,
     /// In the container.

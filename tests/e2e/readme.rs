@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 38] = [
+const EXERCISES: [(&str, Exercise); 39] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -39,6 +39,7 @@ const EXERCISES: [(&str, Exercise); 38] = [
     ("windtunnel down --name", With("|| test $? = 10")),
     ("windtunnel explain", Run),
     ("windtunnel init", With("&& rm windtunnel.yaml")),
+    ("windtunnel list", Run),
     ("windtunnel logs", Run),
     ("windtunnel profiles", Run),
     ("windtunnel profiles show", With("&& rm mine.yaml")),

@@ -28,6 +28,7 @@ mod explain;
 mod foreign;
 mod images;
 mod inspect;
+mod list;
 mod minikube;
 mod prerequisites;
 mod print;

@@ -22,11 +22,13 @@ impl TestContext {
                 mount(&self.path("project").join(dags), "/windtunnel/dags"),
                 mount(smoke, "/windtunnel/smoke"),
                 mount(&self.path("bundle"), "/windtunnel/images"),
+                json!({"Type": "volume", "Name": "node-volume", "Source": "/volumes/node", "Destination": "/var"}),
             ]
         });
         let labels = json!({"io.x-k8s.kind.cluster": "airflow-cluster", "io.x-k8s.kind.role": "control-plane"});
         let node = json!([{
-            "Id": "0", "State": {"Status": status}, "Mounts": mounts, "Config": {"Image": NODE, "Labels": labels},
+            "Id": "0", "Name": "/airflow-cluster-control-plane", "Created": "2026-11-20T10:00:00.5Z", "Mounts": mounts,
+            "State": {"Status": status}, "Config": {"Image": NODE, "Labels": labels},
         }]);
         self.write_file("tools/node.json", &node.to_string());
     }
