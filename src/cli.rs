@@ -1,8 +1,10 @@
 //! The command line: types and help texts only.
 
+mod backup;
 mod doctor;
 mod forward;
 mod list;
+mod looks;
 mod origins;
 mod project;
 
@@ -15,9 +17,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::plan::{ContainerRuntime, Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
+pub use backup::{BackupArgs, RestoreArgs};
 pub use doctor::DoctorArgs;
 pub use forward::{ForwardCommand, ForwardRoute};
 pub use list::ListArgs;
+pub use looks::{LogsArgs, ReportArgs, WhyArgs};
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
 
@@ -96,7 +100,7 @@ impl Global {
 /// How results are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub enum Output {
-    /// JSON: one event a line for `up`, `down` and `smoke`, one document for the others.
+    /// JSON: one event a line for what changes something, one document for the others.
     Json,
     /// Lines for a person.
     #[default]
@@ -128,6 +132,10 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// Remove everything that windtunnel made, and nothing else.
     Down(DownArgs),
+    /// Write the metadata database and the keys that it needs into one encrypted file.
+    Backup(BackupArgs),
+    /// Replace the metadata database and its keys by those of a backup, of this environment or another one.
+    Restore(RestoreArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
     Smoke,
     /// Say why a DAG or a task is not done: what Airflow and Kubernetes know of it together.
@@ -339,43 +347,6 @@ pub struct DownArgs {
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
-}
-
-/// Options of `report`.
-#[derive(Args, Debug)]
-pub struct ReportArgs {
-    /// Where to write it [default: windtunnel-report-NAME-TIME.tar.gz in this folder].
-    #[arg(long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
-}
-
-/// Options of `why`.
-#[derive(Args, Debug)]
-pub struct WhyArgs {
-    /// The DAG.
-    pub dag: String,
-    /// One of its tasks [default: the one that the run waits for or failed at].
-    pub task: Option<String>,
-    /// The run [default: the newest one].
-    #[arg(long, value_name = "RUN")]
-    pub run: Option<String>,
-}
-
-/// Options of `logs`.
-#[derive(Args, Debug)]
-pub struct LogsArgs {
-    /// `migrate`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, `database` or `forward`.
-    #[arg(value_name = "COMPONENT", default_value = "scheduler", conflicts_with = "task")]
-    pub component: String,
-    /// Go on printing as lines come.
-    #[arg(short, long, conflicts_with = "task")]
-    pub follow: bool,
-    /// How many lines from the end.
-    #[arg(long, value_name = "LINES", default_value_t = 200)]
-    pub tail: u32,
-    /// The log of one task instead: `DAG/RUN/TASK`.
-    #[arg(long, value_name = "DAG/RUN/TASK")]
-    pub task: Option<String>,
 }
 
 /// The completion script of a shell.

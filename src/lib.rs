@@ -4,7 +4,8 @@
 //!
 //! `commands` holds one public function for each word of the command line, `steps` one file for each line that `up` shows. `providers`,
 //! `stacks`, `charts` and `images` say what differs between clusters, charts and sources of both; `cluster` is all that knows Kubernetes' interface,
-//! `airflow` all that knows Airflow's; `tools` runs docker, kind and helm; `state` is what is remembered on this machine.
+//! `airflow` all that knows Airflow's; `tools` runs docker, kind and helm; `state` is what is remembered on this machine;
+//! `backup` the file that `backup` and `restore` share.
 //!
 //! # Invariants, enforced by `tests/it/invariants.rs`
 //!
@@ -17,6 +18,7 @@
 //! 6. Every child's exit status is looked at; every wait has a deadline and says what it waits for.
 
 pub mod airflow;
+pub mod backup;
 pub mod charts;
 pub mod cli;
 pub mod cluster;

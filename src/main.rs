@@ -65,6 +65,10 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
         Command::Report(arguments) => {
             Box::pin(commands::report::report(arguments, origins, &name()?, ui, surroundings)).await
         }
+        Command::Backup(arguments) => commands::backup::backup(arguments, &name()?, ui, surroundings).await,
+        Command::Restore(arguments) => {
+            Box::pin(commands::restore::restore(arguments, &name()?, ui, surroundings)).await
+        }
         Command::Smoke => commands::smoke::smoke(&name()?, ui, surroundings).await,
         Command::Why(arguments) => commands::why::why(arguments, &name()?, ui, surroundings).await,
         Command::Open => commands::open::open(&name()?, ui, surroundings).await,
@@ -154,5 +158,6 @@ fn look_around() -> Result<Surroundings, Failure> {
         user: rustix::process::geteuid().as_raw(),
         proxies: Proxies { http: either("http_proxy"), https: either("https_proxy"), no: either("no_proxy") },
         certificates: named("SSL_CERT_FILE"),
+        passphrase: text("WINDTUNNEL_PASSPHRASE").map(Into::into),
     })
 }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use crate::error::{During, Failure, Kind};
 use crate::plan::{DEFAULT_NAME, FILE, Origin, ProjectFile, Wishes};
 use crate::state::Paths;
@@ -33,6 +35,8 @@ pub struct Surroundings {
     pub proxies: Proxies,
     /// The file of certificates that programs of this user trust, of `SSL_CERT_FILE`, where it is set.
     pub certificates: Option<PathBuf>,
+    /// The passphrase of backups, of `WINDTUNNEL_PASSPHRASE`, where it is set.
+    pub passphrase: Option<SecretString>,
 }
 
 /// The proxy variables, lower case before upper case, as curl and Go read them.
@@ -154,6 +158,7 @@ mod tests {
             user: rustix::process::geteuid().as_raw(),
             proxies: Proxies::default(),
             certificates: None,
+            passphrase: None,
         }
     }
 

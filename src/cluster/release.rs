@@ -9,7 +9,8 @@ use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
 
 use super::Cluster;
 use super::workload::{Workload, WorkloadKind};
@@ -104,6 +105,18 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Forgets what the newest revision of a release was installed from: the next `up` runs Helm, which undoes what was changed since.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn forget_inputs(&self, namespace: &str, release: &str) -> Result<(), Failure> {
+        let Some(revision) = self.release(namespace, release).await? else { return Ok(()) };
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let patch = json!({"metadata": {"labels": {INPUTS_LABEL: null}}});
+        let patched = secrets.patch_metadata(&revision.secret, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        patched.map(drop).during(Kind::Cluster, format!("cannot write the Helm release `{release}`"))
     }
 
     /// Forgets a revision that Helm was stopped in, so that it can be installed again over what it made already.

@@ -35,10 +35,18 @@ impl Cluster {
     /// # Errors
     /// Timeout after `deadline`, naming a pod that is left.
     pub async fn await_no_pods(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
+        self.await_none(namespace, &format!("{ENVIRONMENT_LABEL}={environment}"), deadline).await
+    }
+
+    /// Waits until no pod with these labels is left.
+    ///
+    /// # Errors
+    /// As [`Cluster::await_no_pods`].
+    pub(super) async fn await_none(&self, namespace: &str, labels: &str, deadline: Duration) -> Result<(), Failure> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let ours = watcher::Config::default().labels(&format!("{ENVIRONMENT_LABEL}={environment}"));
         let (reader, writer) = reflector::store();
-        let mut changes = watcher(pods, ours).backoff(Pause).reflect(writer).boxed();
+        let config = watcher::Config::default().labels(labels);
+        let mut changes = watcher(pods, config).backoff(Pause).reflect(writer).boxed();
         let gone = async {
             while let Some(change) = changes.next().await {
                 // Before the first list is complete the store is empty.

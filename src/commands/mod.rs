@@ -1,6 +1,7 @@
 //! One public function for each word of the command line.
 
 mod announce;
+pub mod backup;
 pub mod config;
 mod contexts;
 pub mod credentials;
@@ -13,8 +14,10 @@ pub mod kubeconfig;
 pub mod list;
 pub mod logs;
 pub mod open;
+mod passphrase;
 pub mod profiles;
 pub mod report;
+pub mod restore;
 pub mod smoke;
 pub mod status;
 pub mod up;

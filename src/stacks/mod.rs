@@ -243,6 +243,13 @@ pub fn workloads(shape: Shape<'_>) -> Vec<Workload> {
     }
 }
 
+/// The workloads that use the database, and are none themselves: what must rest while it is replaced.
+#[must_use]
+pub fn database_users(shape: Shape<'_>) -> Vec<Workload> {
+    let kept = shape.data_workloads();
+    workloads(shape).into_iter().filter(|workload| !kept.contains(workload)).collect()
+}
+
 /// The names of the Helm releases of an environment, Airflow's last.
 #[must_use]
 pub fn release_names(shape: Shape<'_>) -> Vec<String> {

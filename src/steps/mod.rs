@@ -2,6 +2,7 @@
 
 pub mod check_web;
 pub mod create_namespace;
+pub mod database;
 pub mod find_images;
 pub mod forward;
 mod helm_words;
@@ -11,6 +12,7 @@ pub mod node;
 pub mod prerequisites;
 pub mod remove_release;
 pub mod repair;
+pub mod replace_database;
 pub mod smoke;
 pub mod start_cluster;
 pub mod wait_for_pods;

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use console::Style;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::error::{During, Failure, Kind};
@@ -264,6 +265,15 @@ impl Ui {
         // A Ctrl-C that came between two questions is seen here.
         tokio::task::yield_now().await;
         if self.manner.plain { question::plain(question, self).await } else { question::moving(question, self) }
+    }
+
+    /// Asks for a secret, which is not shown. Whoever calls has looked whether there is somebody: [`Ui::can_ask`].
+    ///
+    /// # Errors
+    /// Interrupted, by Esc or Ctrl-C.
+    pub fn ask_secret(&self, question: &str) -> Result<SecretString, Failure> {
+        prompt::secret(&format!("{question}: "))?
+            .ok_or_else(|| Failure::new(Kind::Interrupted, "left without an answer: nothing was changed"))
     }
 
     /// Whether what asks for a yes is answered with it beforehand.

@@ -3,6 +3,7 @@
 use console::{Key, Term, truncate_str};
 use dialoguer::theme::ColorfulTheme;
 use dialoguer::{Confirm, Select};
+use secrecy::SecretString;
 
 use crate::error::{Failure, Kind};
 
@@ -33,10 +34,16 @@ pub(super) fn select(question: &str, items: &[String], default: Option<usize>) -
 /// Asks for a line of text; what Enter alone takes is shown as if it had been typed.
 pub(super) fn line(prompt: &str, default: &str) -> Result<Option<String>, Failure> {
     let terminal = Term::stderr();
-    read_line(&terminal, prompt, default).map_err(|error| unanswered(&error))
+    read_line(&terminal, prompt, default, true).map_err(|error| unanswered(&error))
 }
 
-fn read_line(terminal: &Term, prompt: &str, default: &str) -> std::io::Result<Option<String>> {
+/// Asks for a line of text that nobody else is to see.
+pub(super) fn secret(prompt: &str) -> Result<Option<SecretString>, Failure> {
+    let answer = read_line(&Term::stderr(), prompt, "", false).map_err(|error| unanswered(&error))?;
+    Ok(answer.map(Into::into))
+}
+
+fn read_line(terminal: &Term, prompt: &str, default: &str, is_shown: bool) -> std::io::Result<Option<String>> {
     terminal.write_str(prompt)?;
     let mut text = String::new();
     loop {
@@ -50,13 +57,15 @@ fn read_line(terminal: &Term, prompt: &str, default: &str) -> std::io::Result<Op
                 return Ok(None);
             }
             Key::Backspace => {
-                if let Some(gone) = text.pop() {
+                if let Some(gone) = text.pop().filter(|_| is_shown) {
                     terminal.clear_chars(console::measure_text_width(&gone.to_string()))?;
                 }
             }
             Key::Char(sign) if !sign.is_control() => {
                 text.push(sign);
-                terminal.write_str(&sign.to_string())?;
+                if is_shown {
+                    terminal.write_str(&sign.to_string())?;
+                }
             }
             _ => {}
         }

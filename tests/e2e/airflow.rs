@@ -75,7 +75,8 @@ impl Airflow {
         self.call("PATCH", &path, Some(&json!({"state": "failed"}))).unwrap();
     }
 
-    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    /// Asks its REST interface.
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let answer = request(method, &format!("{}/api/v2/{path}", self.url), Some(&self.token), body, DEADLINE)?;
         if answer.status < 300 { Ok(answer.json()) } else { Err(format!("{}: {}", answer.status, answer.body)) }
     }

@@ -9,6 +9,7 @@
 
 mod airflow;
 mod artefacts;
+mod backup;
 mod browser;
 mod charts;
 mod docker;

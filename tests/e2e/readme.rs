@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 39] = [
+const EXERCISES: [(&str, Exercise); 41] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -29,6 +29,7 @@ const EXERCISES: [(&str, Exercise); 39] = [
     ("scripts/images/build.sh", With("--help")),
     ("scripts/quickstart.sh", With("--help")),
     ("scripts/test.sh", With("--help")),
+    ("windtunnel backup", Elsewhere("backup.rs")),
     ("windtunnel completions", Run),
     ("windtunnel config schema", With("&& rm windtunnel.schema.json")),
     ("windtunnel config show", Run),
@@ -44,6 +45,7 @@ const EXERCISES: [(&str, Exercise); 39] = [
     ("windtunnel profiles", Run),
     ("windtunnel profiles show", With("&& rm mine.yaml")),
     ("windtunnel report", With("&& rm report.tar.gz")),
+    ("windtunnel restore", Elsewhere("backup.rs")),
     ("windtunnel smoke", Elsewhere("main_path.rs")),
     ("windtunnel status", Run),
     ("windtunnel status --name", With("|| test $? = 10")),

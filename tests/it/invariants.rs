@@ -60,7 +60,7 @@ const LAYERS: [&[&str]; 8] = [
     &["commands"],
     &["cli"],
     &["steps"],
-    &["airflow", "charts", "cluster", "images", "providers", "stacks"],
+    &["airflow", "backup", "charts", "cluster", "images", "providers", "stacks"],
     &["plan", "profile", "state", "surroundings", "tools"],
     &["ui"],
     &["error"],

@@ -17,6 +17,7 @@ mod registry;
 mod report;
 mod scripts;
 
+mod backup;
 mod bad_input;
 mod bundles;
 mod cluster;
