@@ -2,6 +2,7 @@
 
 mod announce;
 pub mod backup;
+mod bring_up;
 pub mod config;
 mod contexts;
 pub mod credentials;
@@ -17,9 +18,12 @@ pub mod open;
 mod passphrase;
 pub mod profiles;
 pub mod report;
+pub mod reset;
 pub mod restore;
 pub mod smoke;
+pub mod start;
 pub mod status;
+pub mod stop;
 pub mod up;
 pub mod why;
 pub mod wizard;

@@ -1,9 +1,9 @@
 //! `windtunnel restore`: an environment gets the metadata database of a backup, and the keys that it needs.
 
 use super::backup::does_not_run;
-use super::{passphrase, up};
+use super::{bring_up, passphrase, up};
 use crate::backup::{Backup, Content, Manifest};
-use crate::cli::{RestoreArgs, UpArgs};
+use crate::cli::RestoreArgs;
 use crate::cluster::Cluster;
 use crate::error::{Failure, Kind};
 use crate::profile::Generation;
@@ -60,9 +60,7 @@ pub async fn restore(arguments: &RestoreArgs, name: &str, ui: &Ui, surroundings:
         backup: &backup,
     };
     replacement.make(ui).await?;
-    // `up` takes it itself.
-    drop(lock);
-    Box::pin(up::up(&UpArgs::default(), name, ui, surroundings)).await
+    Box::pin(bring_up::bring_up(up::as_before(name, ui, surroundings)?, Some(lock), ui, surroundings)).await
 }
 
 fn what_goes(name: &str, now: &Content, manifest: &Manifest) -> String {

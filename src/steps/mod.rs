@@ -15,6 +15,7 @@ pub mod repair;
 pub mod replace_database;
 pub mod smoke;
 pub mod start_cluster;
+pub mod stop_cluster;
 pub mod wait_for_pods;
 
 use crate::plan::Plan;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use crate::backup::Backup;
 use crate::cluster::Cluster;
-use crate::cluster::scale::Scale;
+use crate::cluster::pause::Paused;
+use crate::cluster::removal::Extent;
+use crate::cluster::workload::WorkloadKind;
 use crate::error::Failure;
 use crate::stacks;
 use crate::state::{self, Credentials, EnvironmentPaths, Record};
 use crate::steps::database::Database;
 use crate::ui::{Step, Ui};
 
-/// How long the pods of one workload may take to end.
+/// How long the pods of Airflow may take to end.
 const END: Duration = Duration::from_mins(2);
 
 /// What is replaced, and where.
@@ -42,19 +44,26 @@ impl Replacement<'_> {
 
         let Record { name, namespace, .. } = self.record;
         let step = ui.step("replace_database", "Replacing the database");
-        let scales = self.cluster.scales(namespace, &stacks::database_users(self.record.into())).await?;
-        // Should this be cut short, the next `up` has Helm scale it up again.
-        self.cluster.forget_inputs(namespace, name).await?;
-        let replaced = self.rest_and_swap(&scales, &step).await;
-        let started = self.cluster.scale_up(namespace, &scales).await;
-        replaced.and(started).map_err(|failure| failure.hint("to have Airflow as it was: `windtunnel up`"))?;
+        let (users, releases) = (stacks::database_users(self.record.into()), stacks::release_names(self.record.into()));
+        let airflow = Paused { namespace, environment: name, releases: &releases, workloads: &users };
+        if users.iter().any(|workload| workload.kind == WorkloadKind::Job) {
+            // Only Helm makes a Job that is done anew, and a migration may be one.
+            self.cluster.forget_inputs(namespace, name).await?;
+        }
+        let replaced = self.rest_and_swap(airflow, &step).await;
+        // Should this be cut short, the next `up` lets it run again.
+        let resumed = self.cluster.resume(airflow).await;
+        replaced
+            .and(resumed.map(drop))
+            .map_err(|failure| failure.hint("to have Airflow run again: `windtunnel up`"))?;
         step.done("database and keys are those of the backup");
         Ok(())
     }
 
-    async fn rest_and_swap(&self, scales: &[Scale], step: &Step<'_>) -> Result<(), Failure> {
+    async fn rest_and_swap(&self, airflow: Paused<'_>, step: &Step<'_>) -> Result<(), Failure> {
         step.doing("stopping Airflow");
-        self.cluster.scale_down(&self.record.namespace, scales, END).await?;
+        self.cluster.pause(airflow).await?;
+        self.cluster.end_pods(airflow.namespace, airflow.environment, Extent::Release, END).await?;
         step.doing("changing databases");
         self.database.swap().await?;
         let keys = self.backup.keys.clone();

@@ -20,6 +20,7 @@ mod forward;
 mod http;
 mod images;
 mod leftovers;
+mod lifecycle;
 mod main_path;
 mod minikube;
 mod outcome;

@@ -32,7 +32,7 @@ fn what_age_sealed_is_opened() {
 #[test]
 fn what_was_sealed_is_opened_whatever_its_length() {
     for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
-        let plain: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
+        let plain: Vec<u8> = (0..=250).cycle().take(length).collect();
         let sealed = sealed(&plain);
         assert!(open(&*sealed, &PASSPHRASE.into()).unwrap() == plain, "{length}");
         assert!(!sealed.windows(16).any(|window| length > 16 && window == &plain[..16]), "{length}");
@@ -47,7 +47,7 @@ fn another_passphrase_opens_nothing() {
 
 #[test]
 fn a_file_that_ends_early_is_cut_short_wherever_it_ends() {
-    let sealed = sealed(&[7; 2 * CHUNK + 5]);
+    let sealed = sealed(&vec![7; 2 * CHUNK + 5]);
     let payload = payload(&sealed);
     for end in [payload - 40, payload - 3, payload, payload + 5, payload + CHUNK + TAG, payload + 2 * (CHUNK + TAG)] {
         assert_eq!(trouble(&sealed[..end]), Trouble::CutShort, "{end}");
@@ -59,7 +59,7 @@ fn a_file_that_ends_early_is_cut_short_wherever_it_ends() {
 
 #[test]
 fn a_changed_byte_is_found_wherever_it_is() {
-    let good = sealed(&[7; CHUNK + 5]);
+    let good = sealed(&vec![7; CHUNK + 5]);
     let payload = payload(&good);
     for at in [payload - 20, payload - 10, payload, payload + CHUNK + TAG, good.len() - 1] {
         let mut bad = good.clone();
