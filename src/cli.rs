@@ -136,7 +136,7 @@ pub enum Command {
     Down(DownArgs),
     /// Write the metadata database and the keys that it needs into one encrypted file.
     Backup(BackupArgs),
-    /// Replace the metadata database and its keys by those of a backup, of this environment or another one.
+    /// Replace the metadata database and its keys by those of a backup.
     Restore(RestoreArgs),
     /// Prove that it works: run a small DAG on KubernetesExecutor and read its task log back.
     Smoke,
