@@ -14,6 +14,7 @@ mod node_images;
 pub mod objects;
 mod observe;
 pub mod pause;
+mod record;
 pub mod release;
 pub mod removal;
 mod restart;

@@ -81,6 +81,7 @@ pub(super) async fn bring_up(
     steps::find_images::show(&images, ui);
     let installed = async {
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
+        cluster.keep_record(&record).await?;
         steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
         steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
         Ok(credentials)

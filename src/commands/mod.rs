@@ -17,6 +17,7 @@ pub mod logs;
 pub mod open;
 mod passphrase;
 pub mod profiles;
+mod remembered;
 pub mod report;
 pub mod reset;
 pub mod restore;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::remembered;
 use crate::airflow;
 use crate::airflow::health::Health;
 use crate::cluster::Cluster;
@@ -55,7 +56,7 @@ struct Status {
 /// Unhealthy, where anything is not well; the screen has been printed then.
 pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
-    let record = Record::require(&paths, name)?;
+    let record = remembered::require(&paths, name, ui).await?;
     let status = take(&record, &paths, surroundings, ui).await?;
     if ui.is_json() {
         ui.document(&status);

@@ -1,7 +1,7 @@
 //! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
 
 use super::bring_up::Wanted;
-use super::{announce, bring_up, contexts};
+use super::{announce, bring_up, contexts, remembered};
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
 use crate::plan::{self, Plan, Provider, Wishes};
@@ -17,6 +17,8 @@ use crate::ui::Ui;
 /// # Errors
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    plan::check_name("environment name", name)?;
+    remembered::record(&surroundings.paths.environment(name), name, ui).await?;
     let mut gathered = gather(&arguments.settings, name, surroundings)?;
     if gathered.lacks_context() && ui.can_ask() {
         gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;

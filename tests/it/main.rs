@@ -31,6 +31,7 @@ mod foreign;
 mod images;
 mod inspect;
 mod list;
+mod lost;
 mod minikube;
 mod prerequisites;
 mod print;

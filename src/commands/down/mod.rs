@@ -6,6 +6,7 @@ mod minikube;
 
 use serde_json::json;
 
+use super::remembered;
 use crate::cli::DownArgs;
 use crate::error::{Failure, Kind};
 use crate::plan::ClusterPlan;
@@ -80,7 +81,7 @@ impl Cluster {
 pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     crate::plan::check_name("environment name", name)?;
     let paths = surroundings.paths.environment(name);
-    let record = Record::load(&paths)?;
+    let record = remembered::record(&paths, name, ui).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
     if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use super::remembered;
 use crate::cli::ListArgs;
 use crate::cluster::Cluster;
 use crate::error::Failure;
@@ -47,15 +48,12 @@ struct Nodes {
 /// # Errors
 /// The folder of environments cannot be read. What is wrong with one environment is told in its row.
 pub async fn list(arguments: &ListArgs, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
-    let known: Vec<Known> = surroundings
-        .paths
-        .environment_names()?
-        .into_iter()
-        .map(|name| {
-            let paths = surroundings.paths.environment(&name);
-            Known { record: Record::load(&paths), paths, name }
-        })
-        .collect();
+    let environments = surroundings.paths.environment_names()?;
+    let known = join_all(environments.into_iter().map(|name| async {
+        let paths = surroundings.paths.environment(&name);
+        Known { record: remembered::record(&paths, &name, ui).await, paths, name }
+    }));
+    let known = known.await;
     let names: Vec<String> = known.iter().filter_map(Known::container).collect();
     let measured = if arguments.disk { MEASURED } else { MEASURED_AT_ONCE };
     let (nodes, answers) = tokio::join!(

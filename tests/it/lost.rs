@@ -1,0 +1,46 @@
+//! This machine has lost what it knew of an environment: the cluster has a copy.
+
+use crate::context::{TestContext, assert_run};
+
+impl TestContext {
+    fn record(&self) -> Option<String> {
+        std::fs::read_to_string(self.environment("environment.json")).ok()
+    }
+}
+
+#[test]
+fn a_record_that_is_gone_is_taken_from_the_cluster() {
+    let context = TestContext::new();
+    context.up();
+    let record = context.record();
+    std::fs::remove_file(context.environment("environment.json")).unwrap();
+    assert_run!(context, &["status"]);
+    assert_eq!(context.record(), record);
+}
+
+#[test]
+fn a_damaged_one_too_whoever_asks() {
+    let context = TestContext::new();
+    context.up();
+    let record = context.record();
+    for command in [&["list"][..], &["status"], &["up"], &["down", "--dry-run"]] {
+        context.write_file("state/environments/airflow-cluster/environment.json", "{");
+        let run = context.run(command);
+        assert_eq!((run.code, context.record()), (0, record.clone()), "{run}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains("it was taken from the cluster again"), "{run}");
+    }
+}
+
+#[test]
+fn without_the_cluster_it_stays_lost_and_the_reason_is_told() {
+    let context = TestContext::new();
+    context.up();
+    let record = context.record().unwrap();
+    context.write_file("state/environments/airflow-cluster/environment.json", "{");
+    let kubeconfig = std::fs::read_to_string(context.environment("kubeconfig")).unwrap();
+    let nowhere = kubeconfig.replace(&context.api.url(), "http://127.0.0.1:1");
+    context.write_file("state/environments/airflow-cluster/kubeconfig", &nowhere);
+    assert_run!(context, &["status"]);
+    // For the end of the forward.
+    context.write_file("state/environments/airflow-cluster/environment.json", &record);
+}
