@@ -3,7 +3,7 @@
 use crate::context::{TestContext, assert_run};
 
 impl TestContext {
-    fn record(&self) -> Option<String> {
+    fn remembered(&self) -> Option<String> {
         std::fs::read_to_string(self.environment("environment.json")).ok()
     }
 }
@@ -12,21 +12,21 @@ impl TestContext {
 fn a_record_that_is_gone_is_taken_from_the_cluster() {
     let context = TestContext::new();
     context.up();
-    let record = context.record();
+    let record = context.remembered();
     std::fs::remove_file(context.environment("environment.json")).unwrap();
     assert_run!(context, &["status"]);
-    assert_eq!(context.record(), record);
+    assert_eq!(context.remembered(), record);
 }
 
 #[test]
 fn a_damaged_one_too_whoever_asks() {
     let context = TestContext::new();
     context.up();
-    let record = context.record();
+    let record = context.remembered();
     for command in [&["list"][..], &["status"], &["up"], &["down", "--dry-run"]] {
         context.write_file("state/environments/airflow-cluster/environment.json", "{");
         let run = context.run(command);
-        assert_eq!((run.code, context.record()), (0, record.clone()), "{run}");
+        assert_eq!((run.code, context.remembered()), (0, record.clone()), "{run}");
         assert!(format!("{}{}", run.stdout, run.stderr).contains("it was taken from the cluster again"), "{run}");
     }
 }
@@ -35,7 +35,7 @@ fn a_damaged_one_too_whoever_asks() {
 fn without_the_cluster_it_stays_lost_and_the_reason_is_told() {
     let context = TestContext::new();
     context.up();
-    let record = context.record().unwrap();
+    let record = context.remembered().unwrap();
     context.write_file("state/environments/airflow-cluster/environment.json", "{");
     let kubeconfig = std::fs::read_to_string(context.environment("kubeconfig")).unwrap();
     let nowhere = kubeconfig.replace(&context.api.url(), "http://127.0.0.1:1");

@@ -112,6 +112,9 @@ impl TestContext {
         self.render(&[("scheduler", AIRFLOW), ("database", DATABASE)]);
         self.on("helm", "template", &["stdout-file rendered.yaml"]);
         self.on("helm", "upgrade --install", &[&fake("install")]);
+        self.on("helm", "upgrade --dry-run=server", &["stdout {\"manifest\":\"\"}"]);
+        self.on("helm", "get manifest", &[]);
+        self.on("helm", "rollback", &[&fake("rollback")]);
         self.on("helm", "uninstall", &[&fake("uninstall")]);
     }
 }
