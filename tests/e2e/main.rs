@@ -18,6 +18,7 @@ mod faults;
 mod forward;
 mod http;
 mod images;
+mod kill;
 mod leftovers;
 mod lifecycle;
 mod main_path;
