@@ -49,7 +49,9 @@ fn changed_fields(name: &str, before: &Value, after: &Value) -> Vec<String> {
     let mut paths: Vec<&String> = before.keys().chain(after.keys()).collect();
     paths.sort();
     paths.dedup();
-    let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path));
+    // A checksum tells that something else changed, which has a line of its own.
+    let told = paths.into_iter().filter(|path| !path.contains(".annotations.checksum/"));
+    let changed = told.filter(|path| before.get(*path) != after.get(*path));
     let line = |path: &String| {
         let is_hidden = is_secret || path.split(['.', '[', ']']).any(is_telling);
         let change = if is_hidden { "changes".to_owned() } else { change(before.get(path), after.get(path)) };
