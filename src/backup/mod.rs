@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ use crate::error::{During, Failure, Kind};
 use crate::images::hexadecimal;
 use crate::images::size::size;
 use crate::profile::StackName;
+use crate::state::expose;
 use sealed::{Sealer, Trouble};
 use sha2::{Digest, Sha256};
 
@@ -83,12 +84,14 @@ impl std::fmt::Display for Content {
 }
 
 /// What must be the same for the database to be of use elsewhere.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// What connections and variables are encrypted with.
+    #[serde(serialize_with = "expose")]
     pub fernet_key: SecretString,
     /// The password that the database's user `admin` has.
+    #[serde(serialize_with = "expose")]
     pub admin_password: SecretString,
 }
 
@@ -229,14 +232,12 @@ pub fn write(
     let doing = || format!("cannot write {}", path.display());
     let folder = path.parent().ok_or_else(|| Failure::usage(doing()))?;
     let manifest = Manifest { sha256: hexadecimal(&Sha256::digest(dump)), ..manifest };
-    let keys = serde_json::json!({
-        "fernet_key": keys.fernet_key.expose_secret(), "admin_password": keys.admin_password.expose_secret(),
-    });
     let text = serde_json::to_vec_pretty(&manifest).during(Kind::Bug, doing())?;
+    let keys = serde_json::to_vec(keys).during(Kind::Bug, doing())?;
     let written = || -> std::io::Result<()> {
         // tempfile makes it 0600 from the start, and removes it again if it is not kept.
         let file = tempfile::NamedTempFile::new_in(folder)?;
-        seal(&file, passphrase, &[(MANIFEST, &text), (KEYS, keys.to_string().as_bytes()), (DUMP, dump)])?;
+        seal(&file, passphrase, &[(MANIFEST, &text), (KEYS, &keys), (DUMP, dump)])?;
         file.as_file().sync_all()?;
         if replace {
             file.persist(path)?

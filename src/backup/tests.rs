@@ -1,5 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;

@@ -86,6 +86,7 @@ pub(super) async fn bring_up(
     let installation = Installation { context, ready: &ready, cluster: &cluster, release: &release, charts: &charts };
     let mut upgraded = Vec::new();
     let installed = async {
+        steps::replace_database::finish(context, &ready, &cluster, &record).await?;
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
         cluster.keep_record(&record).await?;
         steps::install::ensure(installation, &mut upgraded).await?;

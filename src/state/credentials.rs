@@ -77,7 +77,11 @@ fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
     Ok(bytes)
 }
 
-fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a secret as it is, where it is to be kept.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }
 

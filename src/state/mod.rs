@@ -9,7 +9,7 @@ mod lock;
 mod paths;
 mod record;
 
-pub use credentials::{Credentials, USER};
+pub use credentials::{Credentials, USER, expose};
 pub use file::{read_json, write_json, write_private};
 pub use forward::{ForwardRoute, ForwardSettings, ForwardState, ForwardStatus};
 pub use lock::{Lock, holder as lock_holder};

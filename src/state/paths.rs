@@ -145,6 +145,12 @@ impl EnvironmentPaths {
         self.root.join("events.jsonl")
     }
 
+    /// There while a restore lets Airflow rest and changes databases: the keys that the new one needs.
+    #[must_use]
+    pub fn restoring(&self) -> PathBuf {
+        self.root.join("restoring.json")
+    }
+
     /// Held by the one command that changes the environment.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -111,13 +111,22 @@ impl<'a> Database<'a> {
         })
     }
 
-    /// Puts the loaded database in the place of the one in use, both or none; whoever is still connected is sent away.
+    /// Puts the loaded database in the place of the one in use, both or none; whoever is still connected is sent away. None of an earlier
+    /// change may be left: [`Database::drop_replaced`].
     ///
     /// # Errors
     /// Somebody connects again and again; nothing has changed then.
     pub async fn swap(&self) -> Result<(), Failure> {
-        self.sql("postgres", &format!("DROP DATABASE IF EXISTS {REPLACED} WITH (FORCE)")).await?;
         self.rename(&[(AIRFLOW, REPLACED), (LOADED, AIRFLOW)]).await
+    }
+
+    /// Whether [`Database::swap`] was made and nothing after it.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn is_swapped(&self) -> Result<bool, Failure> {
+        let count = format!("SELECT count(*) FROM pg_database WHERE datname = '{REPLACED}'");
+        Ok(self.sql("postgres", &count).await?.trim() == "1")
     }
 
     /// Undoes [`Database::swap`].

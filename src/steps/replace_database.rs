@@ -1,13 +1,17 @@
 //! "Replacing the database": another content and the keys that it needs, in the place of those that an environment has.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::backup::Backup;
+use super::prerequisites::Prerequisites;
+use super::{Context, node};
+use crate::backup::{self, Backup};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::removal::Extent;
-use crate::cluster::workload::WorkloadKind;
-use crate::error::Failure;
+use crate::cluster::wait;
+use crate::cluster::workload::{Expected, WorkloadKind};
+use crate::error::{During, Failure, Kind};
 use crate::stacks;
 use crate::state::{self, Credentials, EnvironmentPaths, Record};
 use crate::steps::database::Database;
@@ -46,12 +50,14 @@ impl Replacement<'_> {
         let step = ui.step("replace_database", "Replacing the database");
         let (users, releases) = (stacks::database_users(self.record.into()), stacks::release_names(self.record.into()));
         let airflow = Paused { namespace, environment: name, releases: &releases, workloads: &users };
+        self.database.drop_replaced().await?;
+        // Should what follows be cut short, the next `up` finds this, and goes on from there.
+        state::write_json(&self.paths.restoring(), &self.backup.keys)?;
         if users.iter().any(|workload| workload.kind == WorkloadKind::Job) {
             // Only Helm makes a Job that is done anew, and a migration may be one.
             self.cluster.forget_inputs(namespace, name).await?;
         }
         let replaced = self.rest_and_swap(airflow, &step).await;
-        // Should this be cut short, the next `up` lets it run again.
         let resumed = self.cluster.resume(airflow).await;
         replaced
             .and(resumed.map(drop))
@@ -66,25 +72,75 @@ impl Replacement<'_> {
         self.cluster.end_pods(airflow.namespace, airflow.environment, Extent::Release, END).await?;
         step.doing("changing databases");
         self.database.swap().await?;
-        let keys = self.backup.keys.clone();
-        let after =
-            Credentials { fernet_key: keys.fernet_key, admin_password: keys.admin_password, ..self.before.clone() };
-        if let Err(failure) = self.write(&after).await {
-            let undone = self.database.swap_back().await.and(self.write(self.before).await);
+        let keys = Keys { record: self.record, paths: self.paths, cluster: self.cluster };
+        if let Err(failure) = keys.write(&with(self.before, &self.backup.keys)).await {
+            let undone = self.database.swap_back().await.and(keys.write(self.before).await);
             return Err(match undone {
                 Ok(()) => failure,
                 Err(worse) => failure
                     .evidence(format!("nor can the database of before be put back: {}", worse.message))
-                    .hint("what is in the environment now needs the keys of the backup: run this again"),
+                    .hint("what is in the environment now needs the keys of the backup: `windtunnel up` writes them"),
             });
         }
-        if let Err(failure) = self.database.drop_replaced().await {
-            // It takes room, and no more: the next restore removes it.
-            step.note(&format!("the database of before is left beside it: {}", failure.message));
-        }
-        Ok(())
+        keys.done(self.database).await
     }
+}
 
+/// Goes on with a restore that was cut short: keys fit the database, and Airflow runs again. Does nothing where there was none.
+///
+/// # Errors
+/// The database does not come up, or the API server refuses.
+pub async fn finish(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    cluster: &Cluster,
+    record: &Record,
+) -> Result<(), Failure> {
+    let Context { plan, paths, ui, .. } = context;
+    let Some(after) = state::read_json::<backup::Keys>(&paths.restoring())? else { return Ok(()) };
+    let component = stacks::component(record.into(), "database")?;
+    let workloads = [component.workload];
+    if !cluster.has_workloads(&record.namespace, &workloads).await? {
+        // The database has gone since, and what was to be done with it.
+        return remove(&paths.restoring());
+    }
+    let step = ui.step("finish_restore", "Finishing the restore");
+    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
+    wait::until_ready(cluster, expected, plan.timeout, &step, async || node::look(context, ready).await).await?;
+    let database = Database::of(record, cluster)?;
+    let keys = Keys { record, paths, cluster };
+    let is_swapped = database.is_swapped().await?;
+    if is_swapped {
+        let secret = stacks::credentials_secret(&record.name);
+        let before = match cluster.credentials(&record.namespace, &secret).await? {
+            Some(credentials) => Some(credentials),
+            None => state::read_json(&paths.credentials())?,
+        };
+        let before =
+            before.ok_or_else(|| Failure::new(Kind::Unhealthy, format!("the keys of {} are lost", record.name)))?;
+        keys.write(&with(&before, &after)).await?;
+    }
+    let (users, releases) = (stacks::database_users(record.into()), stacks::release_names(record.into()));
+    let (namespace, environment) = (&record.namespace, &record.name);
+    cluster.resume(Paused { namespace, environment, releases: &releases, workloads: &users }).await?;
+    keys.done(&database).await?;
+    step.done(if is_swapped { "the keys are those of its database" } else { "it had changed nothing" });
+    Ok(())
+}
+
+fn with(before: &Credentials, keys: &backup::Keys) -> Credentials {
+    let backup::Keys { fernet_key, admin_password } = keys.clone();
+    Credentials { admin_password, fernet_key, ..before.clone() }
+}
+
+/// Where the keys of an environment are.
+struct Keys<'a> {
+    record: &'a Record,
+    paths: &'a EnvironmentPaths,
+    cluster: &'a Cluster,
+}
+
+impl Keys<'_> {
     /// In the cluster and on this machine, as `up` has them.
     async fn write(&self, credentials: &Credentials) -> Result<(), Failure> {
         let Record { name, namespace, .. } = self.record;
@@ -93,4 +149,14 @@ impl Replacement<'_> {
         }
         state::write_json(&self.paths.credentials(), credentials)
     }
+
+    /// Database and keys fit: what would be needed to go on is removed.
+    async fn done(&self, database: &Database<'_>) -> Result<(), Failure> {
+        database.drop_replaced().await?;
+        remove(&self.paths.restoring())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    std::fs::remove_file(path).during(Kind::Usage, format!("cannot remove {}", path.display()))
 }
