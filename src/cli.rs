@@ -15,7 +15,7 @@ use crate::plan::{ContainerRuntime, Provider, Wishes};
 use crate::profile::Executor;
 use crate::ui::{Color, Format, Level, Manner};
 pub use doctor::DoctorArgs;
-pub use forward::{ForwardCommand, ForwardRoute};
+pub use forward::{ForwardCommand, ForwardRoute, PortArgs, RunArgs, StarterChoice};
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
 

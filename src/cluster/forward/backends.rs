@@ -24,6 +24,8 @@ pub(super) struct Backends {
     pub node_port: Option<u16>,
     /// The pods that are ready.
     pub pods: Vec<PodPort>,
+    /// The UIDs of all its pods, ready or not, those that are going away too.
+    pub exist: Vec<String>,
     /// Whether the node port leads to these pods and no others, as far as the cluster knows.
     pub node_port_agrees: bool,
     /// The API server was away, and the pods may have been ready only before that.
