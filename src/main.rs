@@ -55,11 +55,14 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
         let name = named.map_or_else(|| surroundings.usual_name(), |name| Ok(name.to_owned()))?;
         windtunnel::plan::check_name("environment name", &name).map(|()| name)
     };
-    let Some(command) = &cli.command else { return commands::wizard::wizard(named, ui, surroundings).await };
+    let Some(command) = &cli.command else { return Box::pin(commands::wizard::wizard(named, ui, surroundings)).await };
     match command {
         Command::Up(arguments) => commands::up::up(arguments, &name()?, ui, surroundings).await,
         Command::Status => commands::status::status(&name()?, ui, surroundings).await,
         Command::Doctor(arguments) => commands::doctor::doctor(arguments, &name()?, ui, surroundings).await,
+        Command::Stop => commands::stop::stop(&name()?, ui, surroundings).await,
+        Command::Start => commands::start::start(&name()?, ui, surroundings).await,
+        Command::Reset(arguments) => commands::reset::reset(arguments, &name()?, ui, surroundings).await,
         Command::Down(arguments) => commands::down::down(arguments, &name()?, ui, surroundings).await,
         Command::Report(arguments) => {
             Box::pin(commands::report::report(arguments, origins, &name()?, ui, surroundings)).await

@@ -12,6 +12,8 @@ use crate::error::{During, Failure, Kind};
 
 /// The label that names the environment an object was made for.
 pub const ENVIRONMENT_LABEL: &str = "windtunnel.dev/environment";
+/// The annotation by which Helm knows what it made.
+const RELEASE: &str = "meta.helm.sh/release-name";
 
 /// What there is under the name of a namespace.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,13 +28,41 @@ pub enum Found {
     Foreign(Vec<String>),
 }
 
-/// What is in a namespace, as `kind/name`.
+/// What is in a namespace.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Holdings {
-    /// What the environment and its release brought.
-    pub ours: Vec<String>,
-    /// What somebody else did, without what only follows from it.
+    /// What the environment and its releases brought.
+    pub ours: Vec<Holding>,
+    /// What somebody else did, as `kind/name`, without what only follows from it.
     pub others: Vec<String>,
+}
+
+/// An object of an environment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Holding {
+    /// Its kind, in lower case.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The Helm release that it goes with.
+    pub release: Option<String>,
+    /// Whether it goes with another object, which made it.
+    pub is_owned: bool,
+}
+
+impl Holding {
+    fn new(kind: &str, metadata: &ObjectMeta) -> Self {
+        let annotation = |key| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
+        let is_kept = annotation("helm.sh/resource-policy").as_deref() == Some("keep");
+        let labels = metadata.labels.as_ref().filter(|labels| labels.get("owner").is_some_and(|owner| owner == "helm"));
+        let of_revision = labels.and_then(|labels| labels.get("name")).cloned();
+        Self {
+            kind: kind.to_lowercase(),
+            name: metadata.name.clone().unwrap_or_default(),
+            release: annotation(RELEASE).filter(|_| !is_kept).or(of_revision),
+            is_owned: metadata.owner_references.is_some(),
+        }
+    }
 }
 
 impl Cluster {
@@ -107,11 +137,10 @@ impl Cluster {
         let mut holdings = Holdings::default();
         for (kind, metadata) in objects {
             let name = metadata.name.clone().unwrap_or_default();
-            let text = named(&kind, &name);
             if belongs_to(&metadata, environment, releases) {
-                holdings.ours.push(text);
+                holdings.ours.push(Holding::new(&kind, &metadata));
             } else if !(metadata.owner_references.is_some() || kind == "Endpoints" && services.contains(&name)) {
-                holdings.others.push(text);
+                holdings.others.push(named(&kind, &name));
             }
         }
         Ok(holdings)
@@ -152,10 +181,10 @@ pub(super) fn named(kind: &str, name: &str) -> String {
 }
 
 /// Whether an object is the environment's: it has its label, or Helm made it for one of its releases.
-fn belongs_to(metadata: &ObjectMeta, environment: &str, releases: &[String]) -> bool {
+pub(super) fn belongs_to(metadata: &ObjectMeta, environment: &str, releases: &[String]) -> bool {
     let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
     let annotations = metadata.annotations.as_ref();
-    let release = annotations.and_then(|annotations| annotations.get("meta.helm.sh/release-name"));
+    let release = annotations.and_then(|annotations| annotations.get(RELEASE));
     label(ENVIRONMENT_LABEL) == Some(environment)
         || label("owner") == Some("helm") && releases.iter().any(|release| label("name") == Some(release))
         || release.is_some_and(|release| releases.contains(release))

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{BoxStream, SelectAll};
@@ -198,6 +199,33 @@ fn code(error: &watcher::Error) -> Code {
         kube::Error::Api(status) if status.code == 401 || status.code == 403 => FORBIDDEN,
         _ => Code::ApiUnreachable,
     }
+}
+
+/// Watches one kind until what is there is as wanted.
+///
+/// # Errors
+/// What was there at the end, where it is not so within `deadline`.
+pub(super) async fn until<K>(
+    api: Api<K>,
+    which: watcher::Config,
+    deadline: Duration,
+    is_so: impl Fn(&[Arc<K>]) -> bool,
+) -> Result<(), Vec<Arc<K>>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let mut changes = watcher(api, which).backoff(Pause).reflect(writer).boxed();
+    let watched = async {
+        while let Some(change) = changes.next().await {
+            // Before the first list is complete the store is empty. Errors of a young API server pass.
+            let listed = !matches!(change, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
+            if listed && is_so(&reader.state()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(deadline, watched).await.map_err(|_| reader.state())
 }
 
 /// [`PAUSE`], always.

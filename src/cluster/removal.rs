@@ -1,4 +1,4 @@
-//! Taking an environment out of a cluster that stays.
+//! Taking an environment, or Airflow alone, out of a cluster that stays.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -8,61 +8,93 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Po
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::core::NamespaceResourceScope;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::Cluster;
 use super::namespace::ENVIRONMENT_LABEL;
 use super::observe::Pause;
+use super::{Cluster, observe};
 use crate::error::{During, Failure, Kind};
 
+/// The label that says what a pod is for.
+const COMPONENT: &str = "app.kubernetes.io/component";
+
+/// How much of an environment goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Extent {
+    /// Airflow, without its database, task logs and keys.
+    Release,
+    /// All that is in the namespace.
+    Data,
+}
+
+impl Extent {
+    /// The labels of what goes.
+    fn selector(self, environment: &str) -> String {
+        match self {
+            // Where the database is of another Helm release than Airflow, its pods run on.
+            Self::Release => format!("{ENVIRONMENT_LABEL}={environment},{COMPONENT} notin (database, redis)"),
+            Self::Data => format!("{ENVIRONMENT_LABEL}={environment}"),
+        }
+    }
+}
+
 impl Cluster {
-    /// Removes what Helm does not: worker pods, claims with their volumes, Secrets and ConfigMaps that have the environment's label.
+    /// Removes the pods of the environment, which its controllers do not make again, and waits until none is left.
     ///
     /// # Errors
-    /// The API server refuses.
-    pub async fn remove_labelled(&self, namespace: &str, environment: &str) -> Result<(), Failure> {
-        // Pods first: a claim stays for as long as one uses it.
-        self.remove_all::<Pod>(namespace, environment).await?;
-        self.remove_all::<PersistentVolumeClaim>(namespace, environment).await?;
-        self.remove_all::<ConfigMap>(namespace, environment).await?;
-        self.remove_all::<Secret>(namespace, environment).await
+    /// The API server refuses; timeout after `deadline`, naming a pod that is left.
+    pub async fn end_pods(
+        &self,
+        namespace: &str,
+        environment: &str,
+        extent: Extent,
+        deadline: Duration,
+    ) -> Result<(), Failure> {
+        let which = extent.selector(environment);
+        self.remove_all::<Pod>(namespace, &which).await?;
+        self.await_none::<Pod>(namespace, &which, deadline, "pod").await
     }
 
-    /// Waits until no pod of the environment is left, and with the pods their hold on the claims is gone.
+    /// Removes what Helm leaves: claims with their volumes, `ConfigMaps` and Secrets that have the environment's label. No pod may use
+    /// a claim any more.
     ///
     /// # Errors
-    /// Timeout after `deadline`, naming a pod that is left.
-    pub async fn await_no_pods(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let ours = watcher::Config::default().labels(&format!("{ENVIRONMENT_LABEL}={environment}"));
-        let (reader, writer) = reflector::store();
-        let mut changes = watcher(pods, ours).backoff(Pause).reflect(writer).boxed();
-        let gone = async {
-            while let Some(change) = changes.next().await {
-                // Before the first list is complete the store is empty.
-                let listed = !matches!(change, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
-                if listed && reader.is_empty() {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(deadline, gone).await.is_ok() {
-            return Ok(());
-        }
-        let left = reader.state().first().map(|pod| pod.name_any()).unwrap_or_default();
-        let message = format!("the pod `{left}` has not ended within {} s", deadline.as_secs());
+    /// The API server refuses; timeout after `deadline`, naming a claim that is left.
+    pub async fn remove_data(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
+        let which = Extent::Data.selector(environment);
+        self.remove_all::<PersistentVolumeClaim>(namespace, &which).await?;
+        self.remove_all::<ConfigMap>(namespace, &which).await?;
+        self.remove_all::<Secret>(namespace, &which).await?;
+        self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await
+    }
+
+    async fn await_none<K>(&self, namespace: &str, which: &str, deadline: Duration, noun: &str) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+    {
+        let objects: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let ours = watcher::Config::default().labels(which);
+        let Err(left) = observe::until(objects, ours, deadline, <[_]>::is_empty).await else { return Ok(()) };
+        let name = left.first().map(|object| object.name_any()).unwrap_or_default();
+        let message = format!("the {noun} `{name}` has not ended within {} s", deadline.as_secs());
         Err(Failure::new(Kind::Timeout, message))
     }
 
-    async fn remove_all<K>(&self, namespace: &str, environment: &str) -> Result<(), Failure>
+    async fn remove_all<K>(&self, namespace: &str, which: &str) -> Result<(), Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
         let objects: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let doing = || format!("cannot remove the {} of `{environment}`", K::plural(&()));
-        let selector = ListParams::default().labels(&format!("{ENVIRONMENT_LABEL}={environment}"));
+        let doing = || format!("cannot remove the {} with {which}", K::plural(&()));
+        let selector = ListParams::default().labels(which);
         // One by one: the right to delete a whole collection is another one, which fewer users have.
         for object in objects.list_metadata(&selector).await.during(Kind::Cluster, doing())? {
             let Some(name) = object.metadata.name else { continue };

@@ -2,16 +2,15 @@
 //!
 //! Until the node's kubelet reports, Services lead to addresses of pods that are gone; what answers there, if anything, is a stranger.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 
-use super::Cluster;
-use super::observe::Pause;
+use super::{Cluster, observe};
 use crate::error::{Failure, Kind};
 
 impl Cluster {
@@ -21,21 +20,11 @@ impl Cluster {
     /// Timeout after `deadline`, naming the pod that nothing has been heard of.
     pub async fn await_restart(&self, namespace: &str, ended: Timestamp, deadline: Duration) -> Result<(), Failure> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let (reader, writer) = reflector::store();
-        let mut changes = watcher(pods, watcher::Config::default()).backoff(Pause).reflect(writer).boxed();
-        let news = async {
-            while let Some(change) = changes.next().await {
-                // Before the first list is complete the store is empty. Errors of a young API server pass.
-                let listed = !matches!(change, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
-                if listed && !reader.state().iter().any(|pod| is_of_before(pod, ended)) {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(deadline, news).await.is_ok() {
+        let is_news = |pods: &[Arc<Pod>]| !pods.iter().any(|pod| is_of_before(pod, ended));
+        let Err(pods) = observe::until(pods, watcher::Config::default(), deadline, is_news).await else {
             return Ok(());
-        }
-        let silent = reader.state().iter().find(|pod| is_of_before(pod, ended)).map(|pod| pod.name_any());
+        };
+        let silent = pods.iter().find(|pod| is_of_before(pod, ended)).map(|pod| pod.name_any());
         let what = silent.map_or_else(|| "the pods".to_owned(), |pod| format!("the pod `{pod}`"));
         let seconds = deadline.as_secs();
         Err(Failure::new(

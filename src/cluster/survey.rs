@@ -35,6 +35,14 @@ pub struct Survey {
     pub verdict: Option<Verdict>,
 }
 
+impl Survey {
+    /// Whether nothing is wanted to run, as after `windtunnel stop`.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        !self.workloads.is_empty() && self.workloads.iter().all(|workload| workload.state == "stopped")
+    }
+}
+
 /// One node.
 #[derive(Clone, Debug, Serialize)]
 pub struct NodeState {

@@ -1,16 +1,13 @@
 //! A namespace that is being deleted: what keeps it, and waiting until it is gone.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::watcher;
 
-use super::Cluster;
 use super::namespace::named;
-use super::observe::Pause;
+use super::{Cluster, observe};
 use crate::error::{During, Failure, Kind};
 
 /// An object that stays until somebody takes its finalizer off.
@@ -43,18 +40,7 @@ impl Cluster {
     pub async fn await_no_namespace(&self, namespace: &str, deadline: Duration) -> bool {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let only = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
-        let (reader, writer) = reflector::store();
-        let mut changes = pin!(watcher(namespaces, only).backoff(Pause).reflect(writer));
-        let gone = async {
-            while let Some(change) = changes.next().await {
-                // Before the first list is complete the store is empty.
-                let listed = !matches!(change, Ok(watcher::Event::Init | watcher::Event::InitApply(_)) | Err(_));
-                if listed && reader.is_empty() {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(deadline, gone).await.is_ok()
+        observe::until(namespaces, only, deadline, <[_]>::is_empty).await.is_ok()
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn until_ready(
             }
             continue;
         };
+        shown.recovered(step);
         evidence.complete(cluster, expected, &mut observed).await;
         shown.ready(step, &observed);
         match judge(expected, &observed, Timestamp::now()) {

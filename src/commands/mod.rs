@@ -1,6 +1,7 @@
 //! One public function for each word of the command line.
 
 mod announce;
+mod bring_up;
 pub mod config;
 mod contexts;
 pub mod credentials;
@@ -14,8 +15,11 @@ pub mod logs;
 pub mod open;
 pub mod profiles;
 pub mod report;
+pub mod reset;
 pub mod smoke;
+pub mod start;
 pub mod status;
+pub mod stop;
 pub mod up;
 pub mod why;
 pub mod wizard;

@@ -12,13 +12,11 @@ use crate::cluster::survey::{self, Survey};
 use crate::cluster::workload::Expected;
 use crate::error::{During, Failure, Kind};
 use crate::plan;
-use crate::plan::ClusterPlan;
 use crate::profile::Generation;
-use crate::providers::{kind, minikube};
+use crate::providers;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
-use crate::tools::docker::Docker;
 use crate::ui::Ui;
 
 /// How long Airflow may take to answer one of three questions for its health.
@@ -68,7 +66,9 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
         return Ok(());
     }
     let problem = status.problems.first().cloned().unwrap_or_default();
-    Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint("to repair: `windtunnel up`"))
+    let is_stopped = status.cluster == "stopped" || status.survey.as_ref().is_some_and(Survey::is_stopped);
+    let hint = if is_stopped { "to let it run: `windtunnel start`" } else { "to repair: `windtunnel up`" };
+    Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint))
 }
 
 /// What `-o json` prints, for a report.
@@ -88,17 +88,10 @@ async fn take(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<Status, Failure> {
-    let cluster = match &record.cluster {
-        ClusterPlan::Existing { .. } if answers(record, paths).await => "running",
-        ClusterPlan::Existing { .. } => "unreachable",
-        ClusterPlan::Minikube { driver, .. } => {
-            minikube::look(record, driver, paths, surroundings, ui).await?.1.state()
-        }
-        ClusterPlan::Kind => {
-            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-            docker.info(ui).await?;
-            kind::find(&docker, &record.name, paths, ui).await?.state()
-        }
+    let cluster = match providers::find(record, paths, surroundings, ui).await? {
+        Some(found) => found.state(),
+        None if answers(record, paths).await => "running",
+        None => "unreachable",
     };
     Ok(look(record, cluster, paths).await)
 }
@@ -138,7 +131,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
     let mut health = None;
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
-    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready) {
+    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
         // Without ready pods the forward would hold the question until there are some.
         match airflow::health::look(
             &airflow::Client::new(record.port)
@@ -210,6 +203,7 @@ fn render(status: &Status) -> String {
 fn problem(survey: &Survey) -> Option<String> {
     match &survey.verdict {
         Some(verdict) => Some(format!("{}: {}", verdict.object, verdict.message)),
+        None if survey.is_stopped() => Some("Airflow is stopped".to_owned()),
         None if !survey.ready => Some("not every pod is ready".to_owned()),
         None => None,
     }

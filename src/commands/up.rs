@@ -1,26 +1,16 @@
 //! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
 
-use std::time::Duration;
-
-use tokio::sync::oneshot;
-
-use super::{announce, contexts};
-use crate::airflow::Client;
+use super::bring_up::Wanted;
+use super::{announce, bring_up, contexts};
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
-use crate::images::locate::Located;
 use crate::plan::{self, Plan, Provider, Wishes};
 use crate::profile::{self, Profile};
-use crate::providers;
-use crate::stacks::{self, Release};
-use crate::state::{FORMAT, Lock, Record, RecordedImage};
-use crate::steps::prerequisites::Prerequisites;
+use crate::stacks;
+use crate::state::Record;
 use crate::steps::{self, Context};
 use crate::surroundings::{Project, Surroundings};
 use crate::ui::Ui;
-
-/// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
-const WEB_PATIENCE: Duration = Duration::from_mins(3);
 
 /// Brings the environment up.
 ///
@@ -31,96 +21,41 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     if gathered.lacks_context() && ui.can_ask() {
         gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;
     }
-    let Resolved { plan, .. } = settle(gathered, surroundings)?;
-    let left_out = look_at_values(&plan, ui)?;
-    let paths = surroundings.paths.environment(&plan.name);
-    let context = Context { plan: &plan, paths: &paths, surroundings, ui };
+    let wanted = wanted(settle(gathered, surroundings)?.plan, arguments.smoke, ui)?;
     if arguments.dry_run {
+        let paths = surroundings.paths.environment(&wanted.plan.name);
+        let context = Context { plan: &wanted.plan, paths: &paths, surroundings, ui };
         let ready = steps::prerequisites::check(context).await?;
-        let (_, _, images) = look(context, &ready).await?;
+        let (_, _, images) = bring_up::look(context, &ready).await?;
         announce::plan(context, &ready, &images);
         return Ok(());
     }
-    let is_new = !paths.root().exists();
-    paths.create()?;
-    let _lock = Lock::take(&paths.lock())?;
-    ui.keep_events(&paths.events())?;
-
-    let looked = async {
-        let ready = steps::prerequisites::check(context).await?;
-        let (release, charts, images) = look(context, &ready).await?;
-        Ok::<_, Failure>((ready, release, charts, images))
-    };
-    let (ready, release, charts, images) = match looked.await {
-        Ok(looked) => looked,
-        Err(failure) => {
-            // What was refused before anything was made leaves nothing behind.
-            if is_new {
-                paths.remove()?;
-            }
-            return Err(failure);
-        }
-    };
-    let record = record(&plan, &ready, left_out, Record::load(&paths)?.as_ref());
-    record.save(&paths)?;
-
-    let (node_runs, node) = oneshot::channel();
-    let (cluster, loaded) = tokio::join!(
-        steps::start_cluster::ensure(context, &ready, &images, node_runs),
-        steps::load_images::ensure(context, &ready, &images, node),
-    );
-    // Where both fail, the cluster's failure is the cause of the other.
-    let cluster = cluster?;
-    loaded?;
-    steps::find_images::show(&images, ui);
-    let installed = async {
-        let credentials = steps::create_namespace::ensure(context, &cluster).await?;
-        steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
-        steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
-        Ok(credentials)
-    };
-    let credentials = match Box::pin(installed).await {
-        Ok(credentials) => credentials,
-        Err(failure) => return Err(steps::node::instead_of(failure, context, &ready).await),
-    };
-    steps::forward::ensure(context, &record, &release).await?;
-    let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
-    steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;
-    if arguments.smoke {
-        let folder = paths.smoke_dags();
-        let inputs = steps::smoke::Inputs {
-            port: plan.port,
-            generation: plan.profile.airflow.generation(),
-            executor: plan.executor,
-            credentials: &credentials,
-            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
-            cluster: &cluster,
-            namespace: &plan.namespace,
-        };
-        steps::smoke::run(&inputs, ui).await?;
-    }
-    announce::ready(context);
-    Ok(())
+    bring_up::bring_up(wanted, None, ui, surroundings).await
 }
 
-/// Charts and images: that they can be had is known before anything is made.
-async fn look(
-    context: Context<'_>,
-    ready: &Prerequisites,
-) -> Result<(Release, steps::install::Charts, Vec<Located>), Failure> {
-    let Context { plan, surroundings, .. } = context;
-    let release = stacks::release(&stacks::Inputs {
-        plan,
-        airflow_image: &ready.images.airflow.reference,
-        database_image: &ready.images.database.reference,
-        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
-        user: surroundings.user,
-        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
-        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
-    });
-    let charts = steps::install::provide_charts(context, ready, &release).await?;
-    let images = steps::find_images::ensure(context, ready, &release, &charts).await?;
-    Ok((release, charts, images))
+/// What an environment was brought up with last.
+pub(super) fn as_before(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<Wanted, Failure> {
+    let before = Record::load(&surroundings.paths.environment(name))?;
+    let wishes = Settings::default().wishes(name);
+    wanted(settle(Gathered { wishes, project: None, before }, surroundings)?.plan, false, ui)
+}
+
+/// What an environment is to be after a reset that keeps its data, or does not: then it may be of another stack.
+pub(super) fn wanted_after(
+    settings: &Settings,
+    name: &str,
+    keeps_data: bool,
+    ui: &Ui,
+    surroundings: &Surroundings,
+) -> Result<Wanted, Failure> {
+    let gathered = gather(settings, name, surroundings)?;
+    let plan = if keeps_data { settle(gathered, surroundings)? } else { settle_anew(gathered, surroundings)? }.plan;
+    wanted(plan, false, ui)
+}
+
+fn wanted(plan: Plan, smoke: bool, ui: &Ui) -> Result<Wanted, Failure> {
+    let left_out = look_at_values(&plan, ui)?;
+    Ok(Wanted { plan, left_out, smoke })
 }
 
 /// A plan, and what it was made of beside what was given with the command.
@@ -168,12 +103,19 @@ fn gather(settings: &Settings, name: &str, surroundings: &Surroundings) -> Resul
 }
 
 fn settle(gathered: Gathered, surroundings: &Surroundings) -> Result<Resolved, Failure> {
+    let resolved = settle_anew(gathered, surroundings)?;
+    resolved.before.as_ref().map_or(Ok(()), |before| stacks::check_change(&resolved.plan, before))?;
+    Ok(resolved)
+}
+
+/// Where no data are there that must fit.
+fn settle_anew(gathered: Gathered, surroundings: &Surroundings) -> Result<Resolved, Failure> {
     let Gathered { wishes, project, before } = gathered;
     let origin = plan::profile_origin(&wishes, before.as_ref(), &surroundings.folder);
     let profile = read_profile(&origin)?;
     let plan =
         plan::resolve(&wishes, before.as_ref(), origin, profile, &surroundings.folder, &surroundings.kubeconfig)?;
-    stacks::check(&plan, before.as_ref())?;
+    stacks::check(&plan)?;
     Ok(Resolved { plan, project, before })
 }
 
@@ -205,30 +147,4 @@ fn read_profile(origin: &str) -> Result<Profile, Failure> {
         .during(Kind::Usage, format!("cannot read the profile {origin}"))
         .map_err(|failure| failure.hint("a shipped profile is named without a path: `windtunnel up --profile lite`"))?;
     profile::parse(&text, origin)
-}
-
-fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
-    Record {
-        format: FORMAT,
-        name: plan.name.clone(),
-        cluster: plan.cluster.clone(),
-        context: plan.context(),
-        namespace: plan.namespace.clone(),
-        port: plan.port,
-        dags: plan.dags.clone(),
-        dags_claim: plan.dags_claim.clone(),
-        made_dags: plan.cluster.provider().sees_dag_folder()
-            && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
-        profile: plan.profile_origin.clone(),
-        stack: plan.profile.stack,
-        airflow: plan.profile.airflow.version.clone(),
-        bundle: plan.bundle.clone(),
-        executor: plan.executor,
-        values: plan.values.clone(),
-        set: plan.set.clone(),
-        left_out,
-        images: (ready.images.all().into_iter())
-            .map(|image| RecordedImage { role: image.role.clone(), reference: image.reference.clone() })
-            .collect(),
-    }
 }

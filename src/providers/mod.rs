@@ -8,6 +8,13 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use crate::error::Failure;
+use crate::plan::ClusterPlan;
+use crate::state::{EnvironmentPaths, Record};
+use crate::surroundings::Surroundings;
+use crate::tools::docker::Docker;
+use crate::ui::Ui;
+
 /// Where a node that windtunnel made sees the user's DAG folder.
 pub const DAGS: &str = "/windtunnel/dags";
 /// Where it sees the folder of image archives.
@@ -43,6 +50,29 @@ impl Found {
             Self::Absent => "absent",
             Self::Running(_) => "running",
             Self::Stopped(_) => "stopped",
+        }
+    }
+}
+
+/// Looks what there is of the cluster of an environment that was brought up before; `None` where windtunnel does not make it.
+///
+/// # Errors
+/// What is there is somebody else's; a tool or the engine fail.
+pub async fn find(
+    record: &Record,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<Option<Found>, Failure> {
+    match &record.cluster {
+        ClusterPlan::Existing { .. } => Ok(None),
+        ClusterPlan::Minikube { driver, .. } => {
+            Ok(Some(minikube::look(record, driver, paths, surroundings, ui).await?.1))
+        }
+        ClusterPlan::Kind => {
+            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+            docker.info(ui).await?;
+            Ok(Some(kind::find(&docker, &record.name, paths, ui).await?))
         }
     }
 }

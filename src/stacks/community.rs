@@ -10,6 +10,7 @@ use super::{
     BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, credentials_secret, from_secret, pod_user, requests,
     split_image,
 };
+use crate::cluster::namespace::ENVIRONMENT_LABEL;
 use crate::cluster::workload::Workload;
 use crate::profile::Executor;
 
@@ -44,6 +45,8 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
     let (repository, tag) = split_image(inputs.airflow_image);
     let secret = credentials_secret(shape.name);
     let celery = shape.executor == Executor::Celery;
+    // Worker pods have no owner: by these they are known as the environment's.
+    let labels = json!({ENVIRONMENT_LABEL: shape.name});
     let mut values = json!({
         "airflow": {
             "executor": shape.executor.airflow_name(),
@@ -76,12 +79,13 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
                 {"name": "windtunnel-smoke", "mountPath": BOTH_SMOKE, "readOnly": true},
                 {"name": "windtunnel-logs", "mountPath": "/opt/airflow/logs"},
             ],
-            "kubernetesPodTemplate": {"resources": requests(50, 256)},
-            "dbMigrations": {"resources": requests(50, 64)},
-            "sync": {"resources": requests(50, 64)},
+            "kubernetesPodTemplate": {"podLabels": labels, "resources": requests(50, 256)},
+            "dbMigrations": {"podLabels": labels, "resources": requests(50, 64)},
+            "sync": {"podLabels": labels, "resources": requests(50, 64)},
         },
         "dags": {"path": BOTH},
         "web": {
+            "podLabels": labels,
             "service": {"type": "NodePort"},
             "resources": requests(150, 512),
             "readinessProbe": {"enabled": true, "initialDelaySeconds": 5, "periodSeconds": 5, "timeoutSeconds": 20, "failureThreshold": 60},
@@ -91,10 +95,12 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
             // It may not run beside a volume for the logs, by the chart's own rule.
             "logCleanup": {"enabled": false},
             "livenessProbe": {"enabled": true, "initialDelaySeconds": 60, "periodSeconds": 120, "timeoutSeconds": 60, "failureThreshold": 5},
+            "podLabels": labels,
             "resources": requests(100, 320),
         },
         "triggerer": {
             "livenessProbe": {"enabled": true, "initialDelaySeconds": 60, "periodSeconds": 120, "timeoutSeconds": 60, "failureThreshold": 5},
+            "podLabels": labels,
             "resources": requests(50, 256),
         },
         "workers": {"enabled": celery},
@@ -113,8 +119,7 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         },
     });
     if celery {
-        values["workers"] =
-            json!({"enabled": true, "replicas": 1, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
+        values["workers"] = json!({"enabled": true, "replicas": 1, "podLabels": labels, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
         values["externalRedis"] = json!({
             "host": shape.redis(), "port": REDIS_PORT, "databaseNumber": 1, "passwordSecret": secret, "passwordSecretKey": "database-password",
         });

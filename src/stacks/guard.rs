@@ -13,11 +13,11 @@ use crate::state::Record;
 /// The first official chart that refuses Airflow before 2.11 (its `templates/check-values.yaml`).
 const OFFICIAL_SINCE_2_11: Version = Version::new(1, 20, 0);
 
-/// Looks whether stack, chart, Airflow and executor go together, and whether the environment was of another kind before.
+/// Looks whether stack, chart, Airflow and executor go together.
 ///
 /// # Errors
 /// Usage, with the reason and what to do.
-pub fn check(plan: &Plan, before: Option<&Record>) -> Result<(), Failure> {
+pub fn check(plan: &Plan) -> Result<(), Failure> {
     check_versions(plan)?;
     match (plan.profile.stack, plan.executor) {
         (StackName::Lite, Executor::Celery) => Err(Failure::usage("the stack `lite` does not run CeleryExecutor")
@@ -28,8 +28,7 @@ pub fn check(plan: &Plan, before: Option<&Record>) -> Result<(), Failure> {
             ))
         }
         _ => Ok(()),
-    }?;
-    before.map_or(Ok(()), |before| check_change(plan, before))
+    }
 }
 
 fn check_versions(plan: &Plan) -> Result<(), Failure> {
@@ -96,17 +95,23 @@ fn no_airflow_3(version: &str) -> Failure {
         .hint("for Airflow 3: `--profile official`, or `--profile lite`")
 }
 
-/// A database of one kind is never tried with another: the charts have users, keys and migrations of their own.
-fn check_change(plan: &Plan, before: &Record) -> Result<(), Failure> {
+/// Looks whether the plan can work on what the environment was before. A database of one kind is never tried with another: the charts have
+/// users, keys and migrations of their own. Nor is it tried with an older Airflow, whose schema it does not have any more.
+///
+/// # Errors
+/// Usage, with what to do.
+pub fn check_change(plan: &Plan, before: &Record) -> Result<(), Failure> {
     let (stack, airflow) = (plan.profile.stack, &plan.profile.airflow.version);
     let what = if before.stack != stack {
         format!("the environment was made with the stack `{}`, not `{stack}`", before.stack)
     } else if before.airflow.major != airflow.major {
         format!("the environment was made with Airflow {}, not {airflow}", before.airflow)
+    } else if *airflow < before.airflow {
+        format!("the environment's database is that of Airflow {}, which {airflow} cannot read", before.airflow)
     } else {
         return Ok(());
     };
     Err(Failure::usage(what)
-        .hint("its data are not for the other one: `windtunnel down` removes them with the environment, then `windtunnel up` as you wish")
+        .hint("to go on without its data: `windtunnel reset data` with the same options")
         .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --profile PROFILE`"))
 }

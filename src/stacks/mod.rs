@@ -19,7 +19,7 @@ use crate::error::Failure;
 use crate::plan::Plan;
 use crate::profile::{self, Executor, Generation, StackName};
 use crate::state::Credentials;
-pub use guard::{check, check_values};
+pub use guard::{check, check_change, check_values};
 pub use overrides::{left_out, merged, warnings};
 use services::{DATABASE_PORT, REDIS_PORT};
 pub use services::{Served, served, service, services};

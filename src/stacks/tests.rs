@@ -210,7 +210,7 @@ fn astronomers_chart_has_the_values_of_apaches_under_a_key() {
     assert_eq!(*at(&values, "airflow.createUserJob.useHelmHooks"), json!(false));
     assert_eq!(*at(&values, "airflow.data.metadataSecretName"), json!("airflow-cluster-credentials"));
     assert!(values.get("executor").is_none(), "{values}");
-    check(&plan, None).unwrap();
+    check(&plan).unwrap();
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
         (plan("community", Executor::Local), "the community's chart does not have LocalExecutor"),
         (plan("lite", Executor::Celery), "the stack `lite` does not run CeleryExecutor"),
     ] {
-        let failure = check(&plan, None).unwrap_err();
+        let failure = check(&plan).unwrap_err();
         assert_eq!(failure.message, reason);
         assert!(!failure.hints.is_empty(), "{reason}");
     }
@@ -238,11 +238,11 @@ fn what_cannot_be_is_refused_with_the_reason() {
         ("community", Executor::Celery),
         ("lite", Executor::Local),
     ] {
-        check(&plan(name, executor), None).unwrap();
+        check(&plan(name, executor)).unwrap();
     }
     let mut profile = shipped("community").unwrap();
     profile.images.airflow = "apache/airflow:3.0.1".to_owned();
-    let failure = check(&plan_of(profile, Executor::Kubernetes), None).unwrap_err();
+    let failure = check(&plan_of(profile, Executor::Kubernetes)).unwrap_err();
     assert_eq!(failure.message, "the community's chart does not run Airflow 3.0.1");
     let values = merged([], &["airflow.image.tag=3.1.0".to_owned()]);
     let failure = check_values(&plan("community", Executor::Kubernetes), None, &values).unwrap_err();
@@ -272,14 +272,15 @@ fn another_kind_of_data_is_refused_with_what_to_do() {
         images: Vec::new(),
     };
     let plan = plan("official", Executor::Kubernetes);
-    check(&plan, Some(&before(StackName::Official, "3.1.0"))).unwrap();
+    check_change(&plan, &before(StackName::Official, "3.1.0")).unwrap();
     for (stack, airflow, what) in [
         (StackName::Lite, "3.3.2", "the environment was made with the stack `lite`, not `official`"),
         (StackName::Official, "2.11.2", "the environment was made with Airflow 2.11.2, not 3.3.2"),
+        (StackName::Official, "3.4.0", "the environment's database is that of Airflow 3.4.0, which 3.3.2 cannot read"),
     ] {
-        let failure = check(&plan, Some(&before(stack, airflow))).unwrap_err();
+        let failure = check_change(&plan, &before(stack, airflow)).unwrap_err();
         assert_eq!(failure.message, what);
-        assert!(failure.hints[0].contains("`windtunnel down`"), "{:?}", failure.hints);
+        assert!(failure.hints[0].contains("`windtunnel reset data`"), "{:?}", failure.hints);
     }
 }
 

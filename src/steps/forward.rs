@@ -4,7 +4,8 @@ use super::Context;
 use crate::cluster::forward::supervise;
 use crate::error::Failure;
 use crate::stacks::Release;
-use crate::state::Record;
+use crate::state::{EnvironmentPaths, Record};
+use crate::ui::Ui;
 
 /// Makes the forward run.
 ///
@@ -15,6 +16,17 @@ pub async fn ensure(context: Context<'_>, record: &Record, release: &Release) ->
     let step = ui.step("forward", format!("Forwarding 127.0.0.1:{}", plan.port));
     supervise::ensure_running(surroundings, paths, record, ui).await?;
     step.done(format!("{}:{}", release.service, release.service_port));
+    Ok(())
+}
+
+/// "Stopping the forward": makes it not run.
+///
+/// # Errors
+/// Its process does not end.
+pub async fn stop(paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
+    let step = ui.step("stop_forward", "Stopping the forward");
+    let stopped = supervise::ensure_stopped(paths, ui).await?;
+    step.done(if stopped { "stopped" } else { "none was running" });
     Ok(())
 }
 

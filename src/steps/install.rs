@@ -9,12 +9,14 @@ use super::prerequisites::Prerequisites;
 use super::{Context, helm_words};
 use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
+use crate::cluster::pause::Paused;
 use crate::cluster::release::{INPUTS_LABEL, Revision};
 use crate::cluster::workload::Expected;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::{digest_of, hexadecimal};
-use crate::stacks::{Chart, HelmRelease, Release};
+use crate::plan::Provider;
+use crate::stacks::{self, Chart, HelmRelease, Release};
 use crate::state;
 use crate::tools::helm::Target;
 use crate::ui::Step;
@@ -55,6 +57,16 @@ pub async fn ensure(
 ) -> Result<(), Failure> {
     let Context { plan, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
+    if plan.cluster.provider() == Provider::Existing {
+        let releases = stacks::release_names(plan.into());
+        let (namespace, environment) = (&plan.namespace, &plan.name);
+        let resumed = cluster
+            .resume(Paused { namespace, environment, releases: &releases, workloads: &release.workloads })
+            .await?;
+        if resumed > 0 {
+            step.note(&format!("{resumed} workloads that `windtunnel stop` stopped run again"));
+        }
+    }
     let is_whole = cluster.has_workloads(&plan.namespace, &release.workloads).await?;
     for part in &release.parts {
         ensure_part(context, ready, cluster, part, charts.get(&part.name), is_whole, &step).await?;

@@ -13,6 +13,7 @@ pub mod remove_release;
 pub mod repair;
 pub mod smoke;
 pub mod start_cluster;
+pub mod stop_cluster;
 pub mod wait_for_pods;
 
 use crate::plan::Plan;

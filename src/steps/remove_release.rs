@@ -1,9 +1,10 @@
-//! "Removing Airflow": what an environment brought into a cluster that stays, and nothing else.
+//! "Removing Airflow": what an environment brought into its cluster, or Airflow alone, and nothing else.
 
 use std::time::Duration;
 
 use crate::cluster::Cluster;
-use crate::cluster::namespace::Found;
+use crate::cluster::namespace::{Found, Holding, Holdings};
+use crate::cluster::removal::Extent;
 use crate::error::Failure;
 use crate::plan;
 use crate::stacks;
@@ -13,18 +14,20 @@ use crate::ui::Ui;
 
 /// How long the pods may take to end.
 const PODS_END: Duration = Duration::from_mins(2);
+/// How long volumes that no pod uses may take to go.
+const DATA_REMOVAL: Duration = Duration::from_mins(1);
 /// How long Kubernetes may take to remove a namespace.
 const NAMESPACE_REMOVAL: Duration = Duration::from_mins(3);
 
 /// What of an environment is in its cluster.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    /// Whether the namespace goes: windtunnel made it, and nobody else has put anything into it.
+    /// Whether the namespace goes with all: windtunnel made it, and nobody else has put anything into it.
     pub namespace_goes: bool,
     /// Why it stays, object by object.
     pub others: Vec<String>,
-    /// What goes, object by object.
-    pub ours: Vec<String>,
+    /// What is the environment's, object by object.
+    pub ours: Vec<Holding>,
 }
 
 /// Looks what is there.
@@ -34,7 +37,7 @@ pub struct Inventory {
 pub async fn look(cluster: &Cluster, record: &Record) -> Result<Inventory, Failure> {
     let found = cluster.namespace(&record.namespace, &record.name).await?;
     let holdings = match found {
-        Found::Absent | Found::Terminating => crate::cluster::namespace::Holdings::default(),
+        Found::Absent | Found::Terminating => Holdings::default(),
         Found::Ours | Found::Foreign(_) => {
             cluster.holdings(&record.namespace, &record.name, &stacks::release_names(record.into())).await?
         }
@@ -46,45 +49,80 @@ pub async fn look(cluster: &Cluster, record: &Record) -> Result<Inventory, Failu
     })
 }
 
-/// Removes it.
-///
-/// # Errors
-/// Helm or the API server refuse, or what goes is not gone in time.
-pub async fn remove(
-    cluster: &Cluster,
-    record: &Record,
-    paths: &EnvironmentPaths,
-    inventory: &Inventory,
-    helm: &Helm,
-    ui: &Ui,
-) -> Result<(), Failure> {
-    let step = ui.step("remove_release", "Removing Airflow");
-    let kubeconfig = paths.kubeconfig();
-    for release in stacks::release_names(record.into()).iter().rev() {
-        let target =
-            Target { release, namespace: &record.namespace, kubeconfig: &kubeconfig, context: &record.context };
-        helm.uninstall(target, ui).await?;
-    }
-    cluster.remove_labelled(&record.namespace, &record.name).await?;
-    step.doing("waiting for its pods to end");
-    // The private kubeconfig is never the one that kubectl reads by itself.
-    let kubectl = |words: &str| {
-        let words = format!("--context {} --namespace {} {words}", record.context, record.namespace);
-        plan::kubectl(std::slice::from_ref(&kubeconfig), &[], &words)
-    };
-    let ended = cluster.await_no_pods(&record.namespace, &record.name, PODS_END).await;
-    ended.map_err(|failure| failure.hint(format!("to see why: `{}`", kubectl("describe pods"))))?;
-    step.done(format!("{} in {}", record.name, record.context));
+/// What is removed from where, and with what.
+#[derive(Clone, Copy)]
+pub struct Removal<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The environment.
+    pub record: &'a Record,
+    /// Its files.
+    pub paths: &'a EnvironmentPaths,
+    /// Helm.
+    pub helm: &'a Helm,
+    /// The way to the terminal.
+    pub ui: &'a Ui,
+}
 
-    let step = ui.step("remove_namespace", "Removing namespace");
-    if inventory.namespace_goes {
-        let removed = cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await;
-        removed.map_err(|failure| failure.hint(format!("to see what is left in it: `{}`", kubectl("get all"))))?;
-        step.done(&record.namespace);
-    } else if inventory.others.is_empty() {
-        step.done(format!("{} stays: windtunnel did not make it", record.namespace));
-    } else {
-        step.done(format!("{} stays: it holds {}", record.namespace, inventory.others.join(", ")));
+impl Removal<'_> {
+    /// Removes Airflow alone, or all that the environment has in the namespace.
+    ///
+    /// # Errors
+    /// Helm or the API server refuse, or what goes is not gone in time.
+    pub async fn remove(self, extent: Extent) -> Result<(), Failure> {
+        let Self { cluster, record, paths, helm, ui } = self;
+        let step = ui.step("remove_release", "Removing Airflow");
+        let kubeconfig = paths.kubeconfig();
+        for release in &releases(record, extent) {
+            let target =
+                Target { release, namespace: &record.namespace, kubeconfig: &kubeconfig, context: &record.context };
+            helm.uninstall(target, ui).await?;
+        }
+        step.doing("waiting for its pods to end");
+        let ended = cluster.end_pods(&record.namespace, &record.name, extent, PODS_END).await;
+        ended.map_err(|failure| failure.hint(format!("to see why: `{}`", self.kubectl("describe pods"))))?;
+        if extent == Extent::Data {
+            step.doing("removing its volumes and keys");
+            cluster.remove_data(&record.namespace, &record.name, DATA_REMOVAL).await?;
+        }
+        step.done(format!("{} in {}", record.name, record.context));
+        Ok(())
     }
-    Ok(())
+
+    /// Removes the namespace, if it goes.
+    ///
+    /// # Errors
+    /// The API server refuses, or it is not gone in time.
+    pub async fn remove_namespace(self, inventory: &Inventory) -> Result<(), Failure> {
+        let Self { cluster, record, ui, .. } = self;
+        let step = ui.step("remove_namespace", "Removing namespace");
+        if inventory.namespace_goes {
+            let removed = cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await;
+            let left = || format!("to see what is left in it: `{}`", self.kubectl("get all"));
+            removed.map_err(|failure| failure.hint(left()))?;
+            step.done(&record.namespace);
+        } else if inventory.others.is_empty() {
+            step.done(format!("{} stays: windtunnel did not make it", record.namespace));
+        } else {
+            step.done(format!("{} stays: it holds {}", record.namespace, inventory.others.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// The private kubeconfig is never the one that kubectl reads by itself.
+    fn kubectl(self, words: &str) -> String {
+        let words = format!("--context {} --namespace {} {words}", self.record.context, self.record.namespace);
+        plan::kubectl(&[self.paths.kubeconfig()], &[], &words)
+    }
+}
+
+/// The Helm releases that go, Airflow's first.
+#[must_use]
+pub fn releases(record: &Record, extent: Extent) -> Vec<String> {
+    let mut releases = stacks::release_names(record.into());
+    releases.reverse();
+    if extent == Extent::Release {
+        releases.truncate(1);
+    }
+    releases
 }

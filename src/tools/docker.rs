@@ -251,6 +251,15 @@ impl Docker {
         self.command(["container", "start", container]).run(Kind::Cluster, ui).await.map(drop)
     }
 
+    /// Stops a container; its programs have `grace` to end by themselves.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn stop(&self, container: &str, grace: Duration, ui: &Ui) -> Result<(), Failure> {
+        let seconds = grace.as_secs().to_string();
+        self.command(["container", "stop", "--time", &seconds, container]).run(Kind::Cluster, ui).await.map(drop)
+    }
+
     /// A command inside a container.
     #[must_use]
     pub fn exec<A: AsRef<OsStr>>(&self, container: &str, arguments: impl IntoIterator<Item = A>) -> Command {

@@ -153,6 +153,14 @@ impl Minikube {
         self.command(profile, &["unpause"]).run(Kind::Cluster, ui).await.map(drop)
     }
 
+    /// Stops a profile's node.
+    ///
+    /// # Errors
+    /// minikube fails.
+    pub async fn stop(&self, profile: Profile<'_>, ui: &Ui) -> Result<(), Failure> {
+        self.command(profile, &["stop"]).run(Kind::Cluster, ui).await.map(drop)
+    }
+
     /// Writes the kubeconfig of a running profile anew.
     ///
     /// # Errors

@@ -75,6 +75,24 @@ impl Airflow {
         self.call("PATCH", &path, Some(&json!({"state": "failed"}))).unwrap();
     }
 
+    /// The names of a DAG's runs.
+    pub(crate) fn runs(&self, dag: &str) -> Vec<String> {
+        let runs = self.call("GET", &format!("dags/{dag}/dagRuns?order_by=id"), None).unwrap();
+        let names = runs["dag_runs"].as_array().unwrap().iter().map(|run| run["dag_run_id"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    }
+
+    /// Makes a variable.
+    pub(crate) fn set_variable(&self, key: &str, value: &str) {
+        self.call("POST", "variables", Some(&json!({"key": key, "value": value}))).unwrap();
+    }
+
+    /// The value of a variable, if there is one.
+    pub(crate) fn variable(&self, key: &str) -> Option<String> {
+        let variable = self.call("GET", &format!("variables/{key}"), None).ok()?;
+        variable["value"].as_str().map(str::to_owned)
+    }
+
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let answer = request(method, &format!("{}/api/v2/{path}", self.url), Some(&self.token), body, DEADLINE)?;
         if answer.status < 300 { Ok(answer.json()) } else { Err(format!("{}: {}", answer.status, answer.body)) }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Instant;
 
 use crate::docker::kubectl;
@@ -11,6 +12,18 @@ use crate::place::Place;
 /// A line for the person who waits. The test harness keeps back what goes through `println!`, and a cluster takes minutes.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "e2e: {line}");
+}
+
+/// Tells why a test ends when it does: the harness would tell at the end of all, and a log may be cut before.
+pub(crate) fn tell_of_failures() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            say(&format!("FAILED: {}", panic.payload_as_str().unwrap_or_default()));
+            before(panic);
+        }));
+    });
 }
 
 /// Where artefacts go.

@@ -114,7 +114,7 @@ fn proven(case: &Case) {
     });
     stage(case.test, "another stack is refused", || {
         let other = environment.up(&["--profile", "lite", "--executor", "kubernetes"]);
-        other.ended_with(2).says(&["was made with the stack", "windtunnel down"]);
+        other.ended_with(2).says(&["was made with the stack", "windtunnel reset data"]);
     });
     stage(case.test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
 }

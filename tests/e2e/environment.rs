@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use crate::artefacts::tell_of_failures;
 use crate::outcome::Outcome;
 use crate::place::Place;
 use crate::{artefacts, leftovers};
@@ -30,6 +31,7 @@ impl Environment {
     pub(crate) fn claim(label: &str) -> Self {
         // A failed test must not fail the others.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        tell_of_failures();
         bundle();
         let (place, lock) = leftovers::claim(label);
         Self { place, port: free_port(), _lock: lock, _turn: turn }

@@ -19,6 +19,7 @@ mod forward;
 mod http;
 mod images;
 mod leftovers;
+mod lifecycle;
 mod main_path;
 mod minikube;
 mod outcome;

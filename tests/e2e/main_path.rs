@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::sockets::server;
 use crate::traces::{Stranger, Traces};
 use crate::until::until;
-use crate::{forward, readme};
+use crate::{forward, lifecycle, readme};
 
 /// The DAG that README shows, its task, and what that prints.
 const DAG: &str = "hello";
@@ -62,6 +62,9 @@ fn main_path() {
     test("the web pod is deleted", &forward::survives_the_pod);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
+    test("stop, and start", &|place| lifecycle::stop_and_start(place, DAG, &run));
+    test("reset release", &|place| lifecycle::reset_release(place, DAG));
+    test("reset data", &|place| lifecycle::reset_data(place, DAG));
     test("other people's clusters are refused", &foreign);
     test("down", &|place| down(place, &traces));
 }
@@ -127,7 +130,7 @@ fn status(environment: &Environment) {
     assert_eq!(status["url"], format!("http://127.0.0.1:{}", environment.port), "{status}");
 }
 
-fn log_in(environment: &Environment) -> Airflow {
+pub(crate) fn log_in(environment: &Environment) -> Airflow {
     let (url, user, password) = credentials(environment);
     assert_eq!(url, format!("http://127.0.0.1:{}", environment.port));
     let status = environment.windtunnel(&["status", "--verbose"]);

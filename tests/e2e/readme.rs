@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 38] = [
+const EXERCISES: [(&str, Exercise); 41] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -43,9 +43,12 @@ const EXERCISES: [(&str, Exercise); 38] = [
     ("windtunnel profiles", Run),
     ("windtunnel profiles show", With("&& rm mine.yaml")),
     ("windtunnel report", With("&& rm report.tar.gz")),
+    ("windtunnel reset", With("--dry-run")),
     ("windtunnel smoke", Elsewhere("main_path.rs")),
+    ("windtunnel start", Run),
     ("windtunnel status", Run),
     ("windtunnel status --name", With("|| test $? = 10")),
+    ("windtunnel stop", Elsewhere("lifecycle.rs; start is run all the same")),
     ("windtunnel up", Run),
     ("windtunnel up --", With("--dry-run")),
     ("windtunnel up --bundle ./bundle-2", Elsewhere("charts.rs, where chart and bundle are at hand")),

@@ -68,8 +68,10 @@ impl TestContext {
         let airflow = AirflowServer::start();
         let api = ApiServer::start(airflow.address, root.path().join("tools/version-asked"));
         api.change(objects::cluster);
+        api.effect("delete-cluster", objects::delete_cluster);
         api.effect("install", objects::install);
         api.effect("uninstall", objects::uninstall);
+        api.effect("scaled", objects::scaled);
         let context = Self {
             bundle: Bundle::write(&root.path().join("bundle")),
             root,

@@ -313,6 +313,51 @@ fn down_without_an_answer_removes_nothing() {
 }
 
 #[test]
+fn stop_ends_the_pods_and_start_lets_them_run() {
+    let context = TestContext::with_cluster();
+    context.up_on_cluster();
+    let objects = context.objects();
+    assert_run!(context, &["stop"]);
+    let run = context.run(&["status"]);
+    assert!(
+        run.code == 1 && run.stderr.contains("Airflow is stopped") && run.stderr.contains("windtunnel start"),
+        "{run}"
+    );
+    assert!(!context.objects().iter().any(|object| object.contains("/pods/")), "{:?}", context.objects());
+    let run = context.run(&["start"]);
+    assert!(run.code == 0 && run.stderr.contains("2 workloads that `windtunnel stop` stopped"), "{run}");
+    assert!(!run.journal.iter().any(|line| line.starts_with("helm upgrade")), "{run}");
+    assert_eq!(context.objects(), objects);
+}
+
+#[test]
+fn a_workload_of_somebody_elses_is_not_stopped() {
+    let context = TestContext::with_cluster();
+    context.up_on_cluster();
+    context.api.change(|store| {
+        let address = Address::of(&json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"namespace": "airflow-cluster", "name": "airflow-cluster-airflow"}}));
+        let mut deployment = store.get(&address).unwrap().clone();
+        deployment["metadata"]["labels"] = json!({});
+        store.put(deployment);
+    });
+    let run = context.run(&["stop"]);
+    assert!(run.code == 9 && run.stderr.contains("was not made by windtunnel"), "{run}");
+}
+
+#[test]
+fn a_reset_leaves_what_is_somebody_elses() {
+    let context = TestContext::with_cluster();
+    context.up_on_cluster();
+    context.api.change(|store| put_in(store, "airflow-cluster", config_map("theirs")));
+    for extent in ["data", "all"] {
+        let run = context.run(&["reset", extent, "--yes"]);
+        assert!(run.code == 0 && run.stderr.contains("the cluster work and all else in it"), "{run}");
+        assert!(context.objects().contains(&"airflow-cluster/configmaps/theirs".to_owned()), "{run}");
+    }
+}
+
+#[test]
 fn on_a_terminal_the_context_is_chosen_from_a_list() {
     let context = TestContext::with_cluster();
     let mut session = spawn(&context, &["up", "--provider", "existing", "--kubeconfig", "config", "--plain"]);

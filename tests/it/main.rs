@@ -15,6 +15,7 @@ mod invariants;
 mod objects;
 mod registry;
 mod report;
+mod reset;
 mod scripts;
 
 mod bad_input;
@@ -34,6 +35,7 @@ mod prerequisites;
 mod print;
 mod project;
 mod status;
+mod stop;
 mod terminal;
 mod up;
 mod wait;

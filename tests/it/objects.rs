@@ -22,6 +22,15 @@ pub(crate) fn cluster(store: &mut Store) {
     }));
 }
 
+/// What is left when its cluster is deleted: another one will be there.
+pub(crate) fn delete_cluster(store: &mut Store, _: &[String]) {
+    for address in store.addresses(|object| object["kind"] == "Namespace") {
+        if !["default", "kube-system"].contains(&address.name.as_deref().unwrap()) {
+            store.delete(&address);
+        }
+    }
+}
+
 /// What `helm upgrade --install` with these arguments makes, and then the kubelet: all of it ready.
 pub(crate) fn install(store: &mut Store, arguments: &[String]) {
     record_revision(store, arguments, "deployed");
@@ -48,6 +57,27 @@ pub(crate) fn uninstall(store: &mut Store, arguments: &[String]) {
     });
     for address in gone {
         store.delete(&address);
+    }
+}
+
+/// What the controllers do with a workload whose replicas were changed: name, namespace and number.
+pub(crate) fn scaled(store: &mut Store, words: &[String]) {
+    let [name, namespace, replicas] = words else { panic!("{words:?}") };
+    let (release, component) = name.rsplit_once('-').unwrap();
+    let is_database = component == "database";
+    let kind = if is_database { "StatefulSet" } else { "Deployment" };
+    let mut workload = store.get(&address("apps/v1", kind, namespace, name)).unwrap().clone();
+    for count in ["replicas", "readyReplicas", "updatedReplicas", "currentReplicas", "availableReplicas"] {
+        workload["status"][count] = replicas.parse::<u8>().unwrap().into();
+    }
+    store.put(workload);
+    let made = if is_database { database(release) } else { airflow(release) };
+    for pod in made.into_iter().filter(|object| object["kind"] == "Pod") {
+        if replicas == "0" {
+            store.delete(&address("v1", "Pod", namespace, pod["metadata"]["name"].as_str().unwrap()));
+        } else {
+            put_in(store, namespace, pod);
+        }
     }
 }
 
@@ -224,6 +254,13 @@ pub(crate) fn break_image(store: &mut Store, release: &str) {
 /// Airflow's containers are being made, for as long as one likes to look.
 pub(crate) fn delay_start(store: &mut Store, release: &str) {
     hold_airflow(store, release, &json!({"reason": "ContainerCreating"}));
+}
+
+/// They run.
+pub(crate) fn finish_start(store: &mut Store, release: &str) {
+    for object in airflow(release) {
+        put_in(store, release, object);
+    }
 }
 
 fn hold_airflow(store: &mut Store, release: &str, waiting: &Value) {

@@ -64,6 +64,8 @@ impl TestContext {
         self.write_file("tools/info.json", &info.to_string());
         self.write_file("tools/images.json", &listing().to_string());
         self.write_file("tools/kubeconfig", &kubeconfig("kind-airflow-cluster", &self.api.url()));
+        self.describe_node("exited", Some(&self.environment("smoke")));
+        std::fs::rename(self.path("tools/node.json"), self.path("tools/node-stopped.json")).unwrap();
         self.describe_node("running", Some(&self.environment("smoke")));
         let fake = |name: &str| format!("post {}/fake/{name}", self.api.url());
 
@@ -71,8 +73,11 @@ impl TestContext {
         let absent = "stderr Error response from daemon: No such container: airflow-cluster-control-plane";
         self.on("docker", "container inspect", &[absent, "exit 1"]);
         self.on("docker", "container inspect airflow-cluster-control-plane", &["when node", "stdout-file node.json"]);
+        let stopped = ["when node", "when stopped", "stdout-file node-stopped.json"];
+        self.on("docker", "container inspect airflow-cluster-control-plane", &stopped);
         self.on("docker", "container ls", &[]);
-        self.on("docker", "container start airflow-cluster-control-plane", &[]);
+        self.on("docker", "container start airflow-cluster-control-plane", &["unmark stopped"]);
+        self.on("docker", "container stop airflow-cluster-control-plane", &["mark stopped"]);
         self.on("docker", "image inspect", &["stderr Error response from daemon: No such image", "exit 1"]);
         self.on("docker", &format!("image inspect {NODE}"), &["when node-image", &engine_image(&image_id("node"))]);
         self.on("docker", "image load node.tar", &["mark node-image"]);
@@ -97,7 +102,8 @@ impl TestContext {
             "stderr  ✓ Starting control-plane 🕹️",
         ];
         self.on("kind", "create cluster", &create);
-        self.on("kind", "delete cluster", &["unmark node", "unmark images"]);
+        let delete = ["unmark node", "unmark images", "unmark stopped", &fake("delete-cluster")];
+        self.on("kind", "delete cluster", &delete);
         self.on("kind", "export kubeconfig", &["copy kubeconfig --kubeconfig"]);
 
         self.on("helm", "version", &["stdout v3.19.0"]);

@@ -190,5 +190,5 @@ fn another_stack_is_never_tried_on_old_data() {
     context.up();
     let run = context.run(&["up", "--profile", "official"]);
     assert_eq!(run.code, 2, "{run}");
-    assert!(run.stderr.contains("made with the stack `lite`") && run.stderr.contains("windtunnel down"), "{run}");
+    assert!(run.stderr.contains("made with the stack `lite`") && run.stderr.contains("windtunnel reset data"), "{run}");
 }

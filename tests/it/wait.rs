@@ -87,6 +87,32 @@ fn the_node_is_stopped_while_pods_are_waited_for() {
     assert!(run.stderr.contains("error[WT709]") && run.stderr.contains("`windtunnel up`"), "{run}");
 }
 
+/// Whoever read that it was waited for reads that it came back, even where all is ready by then.
+#[test]
+fn an_api_server_that_comes_back_is_told_of() {
+    let context = TestContext::new();
+    let installed = context.path("tools/installed");
+    context.api.effect("install", move |store, arguments| {
+        objects::install(store, arguments);
+        objects::delay_start(store, &arguments[2]);
+        std::fs::write(&installed, "").unwrap();
+    });
+    let run = std::thread::scope(|scope| {
+        let up = scope.spawn(|| context.run(&["up"]));
+        context.wait_for("tools/installed");
+        let before = context.api.requests();
+        context.api.fail_next(u32::MAX);
+        while context.api.requests() < before + 24 {
+            std::thread::yield_now();
+        }
+        context.api.change(|store| objects::finish_start(store, "airflow-cluster"));
+        context.api.fail_next(0);
+        up.join().unwrap()
+    });
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("waiting for the API server") && run.stderr.contains("answers again"), "{run}");
+}
+
 #[test]
 fn a_release_that_somebody_elses_helm_is_at_work_on_is_named() {
     let context = TestContext::new();

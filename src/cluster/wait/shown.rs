@@ -22,9 +22,6 @@ pub(super) struct Shown {
 
 impl Shown {
     pub(super) fn states(&mut self, step: &Step<'_>, states: &[PodState]) {
-        if let Some(since) = self.trouble.take() {
-            step.note(&format!("the API server answers again after {} s", since.elapsed().as_secs()));
-        }
         for state in states {
             let key = (state.pod.clone(), state.subject.clone());
             if self.states.insert(key, state.state.clone()).as_ref() == Some(&state.state) {
@@ -49,6 +46,13 @@ impl Shown {
             if self.states.len() < count {
                 step.pod(&name, "ready");
             }
+        }
+    }
+
+    /// Tells once of an API server that failed and does not any more.
+    pub(super) fn recovered(&mut self, step: &Step<'_>) {
+        if let Some(since) = self.trouble.take() {
+            step.note(&format!("the API server answers again after {} s", since.elapsed().as_secs()));
         }
     }
 

@@ -1,16 +1,17 @@
 //! A cluster that exists stays: what goes is what the environment brought into it.
 
 use crate::cluster::Cluster;
+use crate::cluster::removal::Extent;
 use crate::error::Failure;
 use crate::images::bundle::places_of;
 use crate::state::{EnvironmentPaths, Record};
-use crate::steps::remove_release::{self, Inventory};
+use crate::steps::remove_release::{self, Inventory, Removal};
 use crate::surroundings::Surroundings;
 use crate::tools::helm::Helm;
 use crate::ui::Ui;
 
 /// What there is of an environment in its cluster.
-pub(super) struct Existing {
+pub(in crate::commands) struct Existing {
     record: Record,
     /// `None` where not even a private kubeconfig was written yet.
     cluster: Option<Box<(Cluster, Inventory)>>,
@@ -48,6 +49,8 @@ impl Existing {
     ) -> Result<(), Failure> {
         let Some((cluster, inventory)) = self.cluster.as_deref() else { return Ok(()) };
         let helm = Helm::find(&places_of(self.record.bundle.as_deref(), "helm", surroundings), ui).await?;
-        remove_release::remove(cluster, &self.record, paths, inventory, &helm, ui).await
+        let removal = Removal { cluster, record: &self.record, paths, helm: &helm, ui };
+        removal.remove(Extent::Data).await?;
+        removal.remove_namespace(inventory).await
     }
 }

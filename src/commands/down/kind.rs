@@ -12,7 +12,7 @@ use crate::tools::kind;
 use crate::ui::Ui;
 
 /// What there is of the cluster.
-pub(super) struct Kind {
+pub(in crate::commands) struct Kind {
     name: String,
     docker: Docker,
     found: Found,

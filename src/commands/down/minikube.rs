@@ -8,7 +8,7 @@ use crate::tools::minikube::{Minikube, Profile};
 use crate::ui::Ui;
 
 /// What there is of the profile.
-pub(super) struct ProfileFound {
+pub(in crate::commands) struct ProfileFound {
     name: String,
     minikube: Minikube,
     found: Found,

@@ -7,22 +7,70 @@ mod minikube;
 use serde_json::json;
 
 use crate::cli::DownArgs;
-use crate::cluster::forward::supervise;
 use crate::error::{Failure, Kind};
 use crate::plan::ClusterPlan;
 use crate::state::{EnvironmentPaths, Lock, Record};
+use crate::steps;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 use crate::ui::event::Event;
 
 /// What an environment has in or as its cluster.
-enum Cluster {
+pub(super) enum Cluster {
     /// A kind cluster, all of which goes.
     Kind(kind::Kind),
     /// A minikube profile, all of which goes.
     Minikube(minikube::ProfileFound),
     /// A cluster that stays.
     Existing(existing::Existing),
+}
+
+impl Cluster {
+    /// Looks what is there; without a record a kind cluster of that name.
+    ///
+    /// # Errors
+    /// What is there is somebody else's; a tool, the engine or the API server fail.
+    pub(super) async fn look(
+        name: &str,
+        record: Option<&Record>,
+        paths: &EnvironmentPaths,
+        surroundings: &Surroundings,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
+        Ok(match record.map(|record| (record, &record.cluster)) {
+            Some((record, ClusterPlan::Existing { .. })) => Self::Existing(existing::look(record, paths).await?),
+            Some((record, ClusterPlan::Minikube { driver, .. })) => {
+                Self::Minikube(minikube::look(record, driver, paths, surroundings, ui).await?)
+            }
+            _ => Self::Kind(kind::look(name, record, paths, surroundings, ui).await?),
+        })
+    }
+
+    /// What of it goes, for a person.
+    pub(super) fn what_goes(&self) -> Vec<String> {
+        match self {
+            Self::Kind(kind) => kind.what_goes(),
+            Self::Minikube(profile) => profile.what_goes(),
+            Self::Existing(existing) => existing.what_goes(),
+        }
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// A tool, the engine or the API server fail, or what goes is not gone in time.
+    pub(super) async fn remove(
+        &self,
+        paths: &EnvironmentPaths,
+        surroundings: &Surroundings,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Kind(kind) => kind.remove(paths, surroundings, ui).await,
+            Self::Minikube(profile) => profile.remove(paths, ui).await,
+            Self::Existing(existing) => existing.remove(paths, surroundings, ui).await,
+        }
+    }
 }
 
 /// Removes an environment, after a yes.
@@ -33,22 +81,12 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     crate::plan::check_name("environment name", name)?;
     let paths = surroundings.paths.environment(name);
     let record = Record::load(&paths)?;
-    let cluster = match record.as_ref().map(|record| (record, &record.cluster)) {
-        Some((record, ClusterPlan::Existing { .. })) => Cluster::Existing(existing::look(record, &paths).await?),
-        Some((record, ClusterPlan::Minikube { driver, .. })) => {
-            Cluster::Minikube(minikube::look(record, driver, &paths, surroundings, ui).await?)
-        }
-        _ => Cluster::Kind(kind::look(name, record.as_ref(), &paths, surroundings, ui).await?),
-    };
+    let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
     if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
     }
 
-    let mut what = match &cluster {
-        Cluster::Kind(kind) => kind.what_goes(),
-        Cluster::Minikube(profile) => profile.what_goes(),
-        Cluster::Existing(existing) => existing.what_goes(),
-    };
+    let mut what = cluster.what_goes();
     what.push(format!("the forward, keys and files in {}", paths.root().display()));
     if arguments.dry_run {
         show(&what, ui);
@@ -60,21 +98,10 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
-    stop_forward(&paths, ui).await?;
-    match cluster {
-        Cluster::Kind(kind) => kind.remove(&paths, surroundings, ui).await?,
-        Cluster::Minikube(profile) => profile.remove(&paths, ui).await?,
-        Cluster::Existing(existing) => existing.remove(&paths, surroundings, ui).await?,
-    }
+    steps::forward::stop(&paths, ui).await?;
+    cluster.remove(&paths, surroundings, ui).await?;
     remove_state(record.as_ref(), &paths, ui)?;
     ui.event(&Event::Result { result: json!({"name": name, "removed": what}) });
-    Ok(())
-}
-
-async fn stop_forward(paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
-    let step = ui.step("stop_forward", "Stopping the forward");
-    let stopped = supervise::ensure_stopped(paths, ui).await?;
-    step.done(if stopped { "stopped" } else { "none was running" });
     Ok(())
 }
 

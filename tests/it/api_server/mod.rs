@@ -199,6 +199,7 @@ impl Shared {
     }
 
     async fn write(&self, request: Request<Incoming>, address: &Address, method: Method) -> Response<Body> {
+        let is_merge = request.headers().get("content-type").is_some_and(|kind| kind == "application/merge-patch+json");
         let body = request.into_body().collect().await.unwrap().to_bytes();
         if method == Method::DELETE {
             let deleted = self.change(|store| store.delete(address));
@@ -207,6 +208,9 @@ impl Shared {
         let Ok(mut object) = serde_json::from_slice::<Value>(&body) else {
             return failure(StatusCode::BAD_REQUEST, "BadRequest", "the body is not JSON");
         };
+        if is_merge {
+            return self.merge(address, &object);
+        }
         if let Some(namespace) = &address.namespace {
             object["metadata"]["namespace"] = namespace.clone().into();
         }
@@ -214,6 +218,43 @@ impl Shared {
             object["metadata"]["name"] = name.clone().into();
         }
         json_answer(StatusCode::OK, &self.change(|store| store.put(object)))
+    }
+}
+
+impl Shared {
+    /// What a controller does of it is the effect `scaled`, which gets the object's name and its replicas.
+    fn merge(&self, address: &Address, patch: &Value) -> Response<Body> {
+        let effects = self.effects.lock().unwrap();
+        let merged = self.change(|store| {
+            let mut object = store.get(address)?.clone();
+            merge(&mut object, patch);
+            let object = store.put(object);
+            let words = ["/metadata/name", "/metadata/namespace", "/spec/replicas"].map(|path| {
+                let value = object.pointer(path).unwrap_or(&Value::Null);
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            });
+            effects["scaled"](store, &words);
+            Some(object)
+        });
+        merged.map_or_else(|| not_found(address), |object| json_answer(StatusCode::OK, &object))
+    }
+}
+
+/// RFC 7396.
+fn merge(object: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *object = patch.clone();
+        return;
+    };
+    if !object.is_object() {
+        *object = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            object.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut object[key], value);
+        }
     }
 }
 

@@ -1,0 +1,100 @@
+//! Stopping an environment in a cluster that stays: no pod of it runs, and all else is left as it is.
+//!
+//! A workload that is stopped keeps its number of replicas in an annotation, which goes when it runs again.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::Cluster;
+use super::namespace::belongs_to;
+use super::workload::{Workload, WorkloadKind};
+use crate::error::{During, Failure, Kind};
+
+/// How many replicas a stopped workload has when it runs.
+const REPLICAS: &str = "windtunnel.dev/replicas";
+
+/// The workloads of an environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Paused<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The environment's name.
+    pub environment: &'a str,
+    /// Its Helm releases.
+    pub releases: &'a [String],
+    /// What is stopped, or runs again.
+    pub workloads: &'a [Workload],
+}
+
+impl Cluster {
+    /// Stops those of the workloads that run; how many did.
+    ///
+    /// # Errors
+    /// The API server refuses; foreign, where a workload of that name is not of this environment.
+    pub async fn pause(&self, what: Paused<'_>) -> Result<usize, Failure> {
+        let mut stopped = 0;
+        for (workload, api) in self.scalable(what) {
+            let Some(object) = find(&api, workload, what).await? else { continue };
+            let replicas = object.data.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+            if replicas > 0 {
+                scale(&api, workload, 0, &json!(replicas.to_string())).await?;
+                stopped += 1;
+            }
+        }
+        Ok(stopped)
+    }
+
+    /// Lets those of the workloads run again that [`Cluster::pause`] stopped; how many there were.
+    ///
+    /// # Errors
+    /// As [`Cluster::pause`].
+    pub async fn resume(&self, what: Paused<'_>) -> Result<usize, Failure> {
+        let mut resumed = 0;
+        for (workload, api) in self.scalable(what) {
+            let Some(object) = find(&api, workload, what).await? else { continue };
+            let annotation = object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REPLICAS));
+            if let Some(replicas) = annotation.and_then(|replicas| replicas.parse().ok()) {
+                scale(&api, workload, replicas, &Value::Null).await?;
+                resumed += 1;
+            }
+        }
+        Ok(resumed)
+    }
+
+    fn scalable<'a>(&self, what: Paused<'a>) -> Vec<(&'a Workload, Api<DynamicObject>)> {
+        let api = |resource| Api::namespaced_with(self.client.clone(), what.namespace, &resource);
+        let scalable = what.workloads.iter().filter_map(|workload| match workload.kind {
+            WorkloadKind::Deployment => Some((workload, api(ApiResource::erase::<Deployment>(&())))),
+            WorkloadKind::StatefulSet => Some((workload, api(ApiResource::erase::<StatefulSet>(&())))),
+            // It ends by itself.
+            WorkloadKind::Job => None,
+        });
+        scalable.collect()
+    }
+}
+
+async fn find(
+    api: &Api<DynamicObject>,
+    workload: &Workload,
+    what: Paused<'_>,
+) -> Result<Option<DynamicObject>, Failure> {
+    let found = api.get_opt(&workload.name).await.during(Kind::Cluster, format!("cannot look at the {workload}"))?;
+    match found {
+        Some(object) if !belongs_to(&object.metadata, what.environment, what.releases) => {
+            Err(Failure::new(Kind::Foreign, format!("the {workload} was not made by windtunnel")))
+        }
+        found => Ok(found),
+    }
+}
+
+async fn scale(
+    api: &Api<DynamicObject>,
+    workload: &Workload,
+    replicas: i64,
+    annotation: &Value,
+) -> Result<(), Failure> {
+    let patch = json!({"metadata": {"annotations": {REPLICAS: annotation}}, "spec": {"replicas": replicas}});
+    let patched = api.patch(&workload.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
+    patched.map(drop).during(Kind::Cluster, format!("cannot scale the {workload}"))
+}

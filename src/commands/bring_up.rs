@@ -1,0 +1,155 @@
+//! The bootstrap itself, as `up` shows it: each step looks, acts if needed, and the next one goes on from there.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::announce;
+use crate::airflow::Client;
+use crate::error::Failure;
+use crate::images::locate::Located;
+use crate::plan::Plan;
+use crate::providers;
+use crate::stacks::{self, Release};
+use crate::state::{FORMAT, Lock, Record, RecordedImage};
+use crate::steps::prerequisites::Prerequisites;
+use crate::steps::{self, Context};
+use crate::surroundings::Surroundings;
+use crate::ui::Ui;
+
+/// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
+const WEB_PATIENCE: Duration = Duration::from_mins(3);
+
+/// What is brought up.
+pub(super) struct Wanted {
+    /// The environment as it is to be.
+    pub(super) plan: Plan,
+    /// The parts of Airflow that the user's values leave out.
+    pub(super) left_out: Vec<String>,
+    /// Whether a DAG is run at the end.
+    pub(super) smoke: bool,
+}
+
+/// Makes it be there, proven and reachable. `held` is the environment's lock, where the caller has it already.
+///
+/// # Errors
+/// As [`super::up::up`].
+pub(super) async fn bring_up(
+    wanted: Wanted,
+    held: Option<Lock>,
+    ui: &Ui,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
+    let Wanted { plan, left_out, smoke } = &wanted;
+    let paths = surroundings.paths.environment(&plan.name);
+    let context = Context { plan, paths: &paths, surroundings, ui };
+    let is_new = !paths.root().exists();
+    paths.create()?;
+    let _lock = match held {
+        Some(lock) => lock,
+        None => Lock::take(&paths.lock())?,
+    };
+    ui.keep_events(&paths.events())?;
+
+    let looked = async {
+        let ready = steps::prerequisites::check(context).await?;
+        let (release, charts, images) = look(context, &ready).await?;
+        Ok::<_, Failure>((ready, release, charts, images))
+    };
+    let (ready, release, charts, images) = match looked.await {
+        Ok(looked) => looked,
+        Err(failure) => {
+            // What was refused before anything was made leaves nothing behind.
+            if is_new {
+                paths.remove()?;
+            }
+            return Err(failure);
+        }
+    };
+    let record = record(plan, &ready, left_out.clone(), Record::load(&paths)?.as_ref());
+    record.save(&paths)?;
+
+    let (node_runs, node) = oneshot::channel();
+    let (cluster, loaded) = tokio::join!(
+        steps::start_cluster::ensure(context, &ready, &images, node_runs),
+        steps::load_images::ensure(context, &ready, &images, node),
+    );
+    // Where both fail, the cluster's failure is the cause of the other.
+    let cluster = cluster?;
+    loaded?;
+    steps::find_images::show(&images, ui);
+    let installed = async {
+        let credentials = steps::create_namespace::ensure(context, &cluster).await?;
+        steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
+        steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
+        Ok(credentials)
+    };
+    let credentials = match Box::pin(installed).await {
+        Ok(credentials) => credentials,
+        Err(failure) => return Err(steps::node::instead_of(failure, context, &ready).await),
+    };
+    steps::forward::ensure(context, &record, &release).await?;
+    let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
+    steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;
+    if *smoke {
+        let folder = paths.smoke_dags();
+        let inputs = steps::smoke::Inputs {
+            port: plan.port,
+            generation: plan.profile.airflow.generation(),
+            executor: plan.executor,
+            credentials: &credentials,
+            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
+            cluster: &cluster,
+            namespace: &plan.namespace,
+        };
+        steps::smoke::run(&inputs, ui).await?;
+    }
+    announce::ready(context);
+    Ok(())
+}
+
+/// Charts and images: that they can be had is known before anything is made.
+pub(super) async fn look(
+    context: Context<'_>,
+    ready: &Prerequisites,
+) -> Result<(Release, steps::install::Charts, Vec<Located>), Failure> {
+    let Context { plan, surroundings, .. } = context;
+    let release = stacks::release(&stacks::Inputs {
+        plan,
+        airflow_image: &ready.images.airflow.reference,
+        database_image: &ready.images.database.reference,
+        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
+        user: surroundings.user,
+        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
+        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
+    });
+    let charts = steps::install::provide_charts(context, ready, &release).await?;
+    let images = steps::find_images::ensure(context, ready, &release, &charts).await?;
+    Ok((release, charts, images))
+}
+
+fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
+    Record {
+        format: FORMAT,
+        name: plan.name.clone(),
+        cluster: plan.cluster.clone(),
+        context: plan.context(),
+        namespace: plan.namespace.clone(),
+        port: plan.port,
+        dags: plan.dags.clone(),
+        dags_claim: plan.dags_claim.clone(),
+        made_dags: plan.cluster.provider().sees_dag_folder()
+            && (before.is_some_and(|record| record.made_dags && record.dags == plan.dags) || !plan.dags.exists()),
+        profile: plan.profile_origin.clone(),
+        stack: plan.profile.stack,
+        airflow: plan.profile.airflow.version.clone(),
+        bundle: plan.bundle.clone(),
+        executor: plan.executor,
+        values: plan.values.clone(),
+        set: plan.set.clone(),
+        left_out,
+        images: (ready.images.all().into_iter())
+            .map(|image| RecordedImage { role: image.role.clone(), reference: image.reference.clone() })
+            .collect(),
+    }
+}

@@ -1,0 +1,101 @@
+//! "Stopping …": the cluster that windtunnel made ends and keeps all that is on its disk; in one that exists, only the environment's pods end.
+
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::cluster::pause::Paused;
+use crate::cluster::removal::Extent;
+use crate::error::{Failure, Kind};
+use crate::plan::ClusterPlan;
+use crate::providers::{Found, kind, minikube};
+use crate::stacks;
+use crate::state::{EnvironmentPaths, Record};
+use crate::surroundings::Surroundings;
+use crate::tools::docker::Docker;
+use crate::tools::minikube::Profile;
+use crate::ui::Ui;
+
+/// How long a node's programs, the database first, may take to end by themselves.
+const NODE_END: Duration = Duration::from_secs(30);
+/// How long the pods of an environment may take.
+const PODS_END: Duration = Duration::from_mins(2);
+
+/// Makes it not run.
+///
+/// # Errors
+/// There is no cluster, or it is somebody else's; a tool, the engine or the API server fail.
+pub async fn ensure(
+    record: &Record,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    match &record.cluster {
+        ClusterPlan::Kind => stop_kind(record, paths, surroundings, ui).await,
+        ClusterPlan::Minikube { driver, .. } => stop_minikube(record, driver, paths, surroundings, ui).await,
+        ClusterPlan::Existing { .. } => stop_pods(record, paths, ui).await,
+    }
+}
+
+async fn stop_kind(
+    record: &Record,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let step = ui.step("stop_cluster", "Stopping kind cluster");
+    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+    docker.info(ui).await?;
+    match kind::find(&docker, &record.name, paths, ui).await? {
+        Found::Absent => return Err(absent(&format!("kind cluster `{}`", record.name))),
+        Found::Stopped(_) => step.done(format!("{} did not run", record.context)),
+        Found::Running(node) => {
+            docker.stop(&node.container, NODE_END, ui).await?;
+            step.done(&record.context);
+        }
+    }
+    Ok(())
+}
+
+async fn stop_minikube(
+    record: &Record,
+    driver: &str,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let step = ui.step("stop_cluster", "Stopping minikube");
+    let (minikube, found) = minikube::look(record, driver, paths, surroundings, ui).await?;
+    match found {
+        Found::Absent => return Err(absent(&format!("minikube profile `{}`", record.name))),
+        // A frozen one counts as stopped, and still holds its memory: minikube ends it, or finds nothing to end.
+        Found::Running(_) | Found::Stopped(_) => {
+            minikube.stop(Profile { name: &record.name, kubeconfig: &paths.kubeconfig() }, ui).await?;
+            step.done(&record.name);
+        }
+    }
+    Ok(())
+}
+
+async fn stop_pods(record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
+    let step = ui.step("stop_cluster", "Stopping Airflow");
+    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    let workloads = stacks::workloads(record.into());
+    let releases = stacks::release_names(record.into());
+    let stopped = cluster
+        .pause(Paused {
+            namespace: &record.namespace,
+            environment: &record.name,
+            releases: &releases,
+            workloads: &workloads,
+        })
+        .await?;
+    step.doing("waiting for its pods to end");
+    cluster.end_pods(&record.namespace, &record.name, Extent::Data, PODS_END).await?;
+    step.done(format!("{stopped} workloads in {}, which runs on", record.context));
+    Ok(())
+}
+
+fn absent(what: &str) -> Failure {
+    Failure::new(Kind::Cluster, format!("there is no {what} to stop")).hint("to make it again: `windtunnel up`")
+}

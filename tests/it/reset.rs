@@ -1,0 +1,113 @@
+//! `reset`: what is listed goes, after a yes, and nothing else; then all is there again.
+
+use serde_json::Value;
+
+use crate::context::{TestContext, assert_run};
+
+fn acts(journal: &[String]) -> Vec<&String> {
+    let is_act = |line: &&String| {
+        ["kind create", "kind delete", "helm uninstall", "helm upgrade"].iter().any(|act| line.starts_with(act))
+    };
+    journal.iter().filter(is_act).collect()
+}
+
+fn password(context: &TestContext) -> Value {
+    let text = std::fs::read_to_string(context.environment("credentials.json")).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["database_password"].clone()
+}
+
+fn claims(context: &TestContext) -> usize {
+    context.api.change(|store| store.addresses(|object| object["kind"] == "PersistentVolumeClaim").len())
+}
+
+#[test]
+fn dry_runs() {
+    let context = TestContext::new();
+    context.up();
+    for extent in ["release", "data", "all"] {
+        let run = context.run(&["reset", extent, "--dry-run"]);
+        assert!(run.code == 0 && acts(&run.journal).is_empty(), "{run}");
+        context.settings().bind(|| insta::assert_snapshot!(format!("dry_run_of_{extent}"), run.stdout));
+    }
+    assert_run!(context, &["reset", "data", "--dry-run", "-o", "json"]);
+}
+
+#[test]
+fn release_keeps_the_data() {
+    let context = TestContext::new();
+    context.up();
+    let (before, claims_before) = (password(&context), claims(&context));
+    let run = assert_run!(context, &["reset", "release", "--yes"]);
+    assert!(matches!(acts(&run.journal)[..], [uninstall, upgrade]
+        if uninstall.starts_with("helm uninstall airflow-cluster") && upgrade.starts_with("helm upgrade")));
+    assert_eq!((password(&context), claims(&context)), (before, claims_before));
+}
+
+#[test]
+fn data_go_with_their_keys() {
+    let context = TestContext::new();
+    context.up();
+    let before = password(&context);
+    // What a task left, and a volume of another database.
+    context.api.change(|store| {
+        for (kind, name) in [("Pod", "worker"), ("PersistentVolumeClaim", "left-over")] {
+            let labels = serde_json::json!({"windtunnel.dev/environment": "airflow-cluster"});
+            let metadata = serde_json::json!({"name": name, "namespace": "airflow-cluster", "labels": labels});
+            store.put(serde_json::json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {}}));
+        }
+    });
+    let run = context.run(&["reset", "data", "--yes"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("worker pods: worker") && run.stderr.contains("left-over"), "{run}");
+    assert_ne!(password(&context), before);
+    assert_eq!(claims(&context), 1, "only the new database's");
+    let left = context.api.change(|store| store.addresses(|object| object["metadata"]["name"] == "worker").len());
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn all_makes_a_fresh_cluster() {
+    let context = TestContext::new();
+    context.up();
+    let before = password(&context);
+    let run = assert_run!(context, &["reset", "all", "--yes"]);
+    let acts = acts(&run.journal);
+    assert!(acts.iter().any(|line| line.starts_with("kind delete")), "{run}");
+    assert!(acts.iter().any(|line| line.starts_with("kind create")), "{run}");
+    assert_ne!(password(&context), before);
+}
+
+#[test]
+fn nobody_to_ask() {
+    let context = TestContext::new();
+    context.up();
+    assert_run!(context, &["reset"]);
+    let run = context.run(&["reset", "all"]);
+    assert!(run.code == 2 && acts(&run.journal).is_empty(), "{run}");
+}
+
+#[test]
+fn a_stopped_cluster_cannot_be_looked_into() {
+    let context = TestContext::new();
+    context.up();
+    assert_eq!(context.run(&["stop"]).code, 0);
+    assert_run!(context, &["reset", "data", "--yes"]);
+    let run = context.run(&["reset", "all", "--yes"]);
+    assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn another_stack_needs_other_data() {
+    let context = TestContext::new();
+    context.up();
+    let images = "images: {node: n:1, airflow: a:1, database: d:1}";
+    let chart = "chart: {from: nowhere.tgz, version: 1.22.0}";
+    context.write_file(
+        "project/other.yaml",
+        &format!("description: Other.\nstack: official\nairflow: {{version: 3.3.2}}\n{images}\n{chart}\n"),
+    );
+    let run = context.run(&["reset", "release", "--yes", "--profile", "./other.yaml"]);
+    assert!(run.code == 2 && run.stderr.contains("`windtunnel reset data`"), "{run}");
+    let run = context.run(&["reset", "data", "--dry-run", "--profile", "./other.yaml"]);
+    assert_eq!(run.code, 0, "{run}");
+}

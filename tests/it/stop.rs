@@ -1,0 +1,64 @@
+//! `stop` and `start`: nothing runs, nothing is lost.
+
+use crate::context::{TestContext, assert_run};
+
+#[test]
+fn and_start_again() {
+    let context = TestContext::new();
+    context.up();
+    assert_run!(context, &["stop"]);
+    assert!(!context.environment("forward.json").exists(), "the forward runs on");
+    assert_run!(context, &["status"]);
+    let credentials = std::fs::read(context.environment("credentials.json")).unwrap();
+    // Whatever the project's file says now.
+    context.write_file("project/windtunnel.yaml", "namespace: elsewhere\n");
+    let run = context.run(&["start"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.stderr.contains("Airflow is ready"), "{run}");
+    assert!(run.journal.iter().any(|line| line == "docker container start airflow-cluster-control-plane"), "{run}");
+    let makes = |line: &String| line.starts_with("kind create") || line.starts_with("helm upgrade");
+    assert!(!run.journal.iter().any(makes), "{run}");
+    assert_eq!(std::fs::read(context.environment("credentials.json")).unwrap(), credentials);
+}
+
+#[test]
+fn twice() {
+    let context = TestContext::new();
+    context.up();
+    assert_eq!(context.run(&["stop"]).code, 0);
+    assert_run!(context, &["stop"]);
+}
+
+#[test]
+fn as_json() {
+    let context = TestContext::new();
+    context.up();
+    let run = assert_run!(context, &["stop", "-o", "json"]);
+    assert!(run.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
+
+#[test]
+fn without_a_cluster() {
+    let context = TestContext::new();
+    context.up();
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    assert_run!(context, &["stop"]);
+}
+
+#[test]
+fn nothing_there() {
+    let context = TestContext::new();
+    assert_eq!(context.run(&["stop"]).code, 10);
+    assert_eq!(context.run(&["start"]).code, 10);
+    assert_eq!(std::fs::read_dir(context.path("state")).unwrap().count(), 0);
+}
+
+#[test]
+fn somebody_elses_cluster_runs_on() {
+    let context = TestContext::new();
+    context.up();
+    context.describe_node("running", None);
+    let run = context.run(&["stop"]);
+    assert_eq!(run.code, 9, "{run}");
+    assert!(!run.journal.iter().any(|line| line.contains("container stop")), "{run}");
+}
