@@ -177,6 +177,9 @@ pub struct UpArgs {
     /// Print what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Leave an upgrade that fails as it is, to look at it; without this, what ran before is brought back.
+    #[arg(long)]
+    pub no_rollback: bool,
     /// Afterwards prove that it works, as `windtunnel smoke` does.
     #[arg(long)]
     pub smoke: bool,

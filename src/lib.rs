@@ -27,6 +27,7 @@ pub mod images;
 pub mod plan;
 pub mod profile;
 pub mod providers;
+pub mod redact;
 pub mod stacks;
 pub mod state;
 pub mod steps;

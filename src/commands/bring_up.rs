@@ -12,8 +12,9 @@ use crate::plan::Plan;
 use crate::providers;
 use crate::stacks::{self, Release};
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
+use crate::steps::install::Installation;
 use crate::steps::prerequisites::Prerequisites;
-use crate::steps::{self, Context};
+use crate::steps::{self, Context, roll_back};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -28,6 +29,8 @@ pub(super) struct Wanted {
     pub(super) left_out: Vec<String>,
     /// Whether a DAG is run at the end.
     pub(super) smoke: bool,
+    /// Whether an upgrade that fails is left as it is.
+    pub(super) keep_failed: bool,
 }
 
 /// Makes it be there, proven and reachable. `held` is the environment's lock, where the caller has it already.
@@ -40,7 +43,7 @@ pub(super) async fn bring_up(
     ui: &Ui,
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
-    let Wanted { plan, left_out, smoke } = &wanted;
+    let Wanted { plan, left_out, smoke, keep_failed } = &wanted;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan, paths: &paths, surroundings, ui };
     let is_new = !paths.root().exists();
@@ -66,7 +69,8 @@ pub(super) async fn bring_up(
             return Err(failure);
         }
     };
-    let record = record(plan, &ready, left_out.clone(), Record::load(&paths)?.as_ref());
+    let before = Record::load(&paths)?;
+    let record = record(plan, &ready, left_out.clone(), before.as_ref());
     record.save(&paths)?;
 
     let (node_runs, node) = oneshot::channel();
@@ -78,15 +82,24 @@ pub(super) async fn bring_up(
     let cluster = cluster?;
     loaded?;
     steps::find_images::show(&images, ui);
+    let installation = Installation { context, ready: &ready, cluster: &cluster, release: &release, charts: &charts };
+    let mut upgraded = Vec::new();
     let installed = async {
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
-        steps::install::ensure(context, &ready, &cluster, &release, &charts).await?;
+        steps::install::ensure(installation, &mut upgraded).await?;
         steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
         Ok(credentials)
     };
     let credentials = match Box::pin(installed).await {
         Ok(credentials) => credentials,
-        Err(failure) => return Err(steps::node::instead_of(failure, context, &ready).await),
+        Err(failure) => {
+            let failure = steps::node::instead_of(failure, context, &ready).await;
+            let back = if *keep_failed { None } else { before.filter(|_| roll_back::can_follow(&failure, &upgraded)) };
+            return Err(match back {
+                Some(before) => roll_back::after(failure, installation, &upgraded, &before).await,
+                None => failure,
+            });
+        }
     };
     steps::forward::ensure(context, &record, &release).await?;
     let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);

@@ -21,7 +21,8 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
     if gathered.lacks_context() && ui.can_ask() {
         gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;
     }
-    let wanted = wanted(settle(gathered, surroundings)?.plan, arguments.smoke, ui)?;
+    let wanted = wanted(settle(gathered, surroundings)?.plan, ui)?;
+    let wanted = Wanted { smoke: arguments.smoke, keep_failed: arguments.no_rollback, ..wanted };
     if arguments.dry_run {
         let paths = surroundings.paths.environment(&wanted.plan.name);
         let context = Context { plan: &wanted.plan, paths: &paths, surroundings, ui };
@@ -37,7 +38,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
 pub(super) fn as_before(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<Wanted, Failure> {
     let before = Record::load(&surroundings.paths.environment(name))?;
     let wishes = Settings::default().wishes(name);
-    wanted(settle(Gathered { wishes, project: None, before }, surroundings)?.plan, false, ui)
+    wanted(settle(Gathered { wishes, project: None, before }, surroundings)?.plan, ui)
 }
 
 /// What an environment is to be after a reset that keeps its data, or does not: then it may be of another stack.
@@ -50,12 +51,12 @@ pub(super) fn wanted_after(
 ) -> Result<Wanted, Failure> {
     let gathered = gather(settings, name, surroundings)?;
     let plan = if keeps_data { settle(gathered, surroundings)? } else { settle_anew(gathered, surroundings)? }.plan;
-    wanted(plan, false, ui)
+    wanted(plan, ui)
 }
 
-fn wanted(plan: Plan, smoke: bool, ui: &Ui) -> Result<Wanted, Failure> {
+fn wanted(plan: Plan, ui: &Ui) -> Result<Wanted, Failure> {
     let left_out = look_at_values(&plan, ui)?;
-    Ok(Wanted { plan, left_out, smoke })
+    Ok(Wanted { plan, left_out, smoke: false, keep_failed: false })
 }
 
 /// A plan, and what it was made of beside what was given with the command.

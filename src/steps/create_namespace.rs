@@ -143,7 +143,7 @@ fn unchanged(plan: &Plan, kept: &Credentials, found: &Credentials) -> Result<(),
                 .code(code)
                 .evidence("somebody changed the Secret since the last `windtunnel up`")
                 .hint(format!("let windtunnel write it as it was: {delete}, then {}", expected.command("up")))
-                .hint("where it is meant: remove the environment with its data first: `windtunnel down`"));
+                .hint("where it is meant: begin with fresh data: `windtunnel reset data`"));
         }
     }
     Ok(())

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::prerequisites::Prerequisites;
-use super::{Context, helm_words};
+use super::{Context, helm_words, manifest_changes};
 use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::release::{INPUTS_LABEL, Revision};
+use crate::cluster::survey;
 use crate::cluster::workload::Expected;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
@@ -19,10 +20,14 @@ use crate::plan::Provider;
 use crate::stacks::{self, Chart, HelmRelease, Release};
 use crate::state;
 use crate::tools::helm::Target;
-use crate::ui::Step;
+use crate::ui::event::Event;
+use crate::ui::{Step, Ui};
 
 /// A label's value may have 63 characters; half of a SHA-256 is enough to tell two inputs apart.
 const DIGEST_LENGTH: usize = 32;
+
+/// How many changes of an upgrade are told without `-v`.
+const TOLD: usize = 12;
 
 /// Where the charts are that are not in the binary, by the Helm release that they are for.
 pub type Charts = BTreeMap<String, PathBuf>;
@@ -44,17 +49,36 @@ pub async fn provide_charts(context: Context<'_>, ready: &Prerequisites, release
     Ok(charts)
 }
 
-/// Makes the release be there.
+/// A Helm release that was upgraded while all of it ran.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Upgraded {
+    /// Its name.
+    pub release: String,
+    /// The revision that ran.
+    pub from: u32,
+}
+
+/// What [`ensure`] works with.
+#[derive(Clone, Copy)]
+pub struct Installation<'a> {
+    /// The environment and its surroundings.
+    pub context: Context<'a>,
+    /// The tools.
+    pub ready: &'a Prerequisites,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// What is to be there.
+    pub release: &'a Release,
+    /// Where its charts are.
+    pub charts: &'a Charts,
+}
+
+/// Makes the release be there. What ran before and was upgraded is added to `upgraded`, also where it then fails.
 ///
 /// # Errors
 /// Helm refuses the chart or the values, or the cluster refuses the objects.
-pub async fn ensure(
-    context: Context<'_>,
-    ready: &Prerequisites,
-    cluster: &Cluster,
-    release: &Release,
-    charts: &Charts,
-) -> Result<(), Failure> {
+pub async fn ensure(installation: Installation<'_>, upgraded: &mut Vec<Upgraded>) -> Result<(), Failure> {
+    let Installation { context, cluster, release, .. } = installation;
     let Context { plan, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
     if plan.cluster.provider() == Provider::Existing {
@@ -69,66 +93,108 @@ pub async fn ensure(
     }
     let is_whole = cluster.has_workloads(&plan.namespace, &release.workloads).await?;
     for part in &release.parts {
-        ensure_part(context, ready, cluster, part, charts.get(&part.name), is_whole, &step).await?;
+        installation.ensure_part(part, is_whole, upgraded, &step).await?;
     }
     let profile = &plan.profile;
     step.done(format!("{} (Airflow {}, {})", profile.stack, profile.airflow.version, plan.executor.airflow_name()));
     Ok(())
 }
 
-async fn ensure_part(
-    context: Context<'_>,
-    ready: &Prerequisites,
-    cluster: &Cluster,
+impl Installation<'_> {
+    async fn ensure_part(
+        self,
+        part: &HelmRelease,
+        is_whole: bool,
+        upgraded: &mut Vec<Upgraded>,
+        step: &Step<'_>,
+    ) -> Result<(), Failure> {
+        let Self { context, ready, cluster, charts, .. } = self;
+        let Context { plan, paths, ui, .. } = context;
+        let provided = charts.get(&part.name);
+        let (user_values, set) = part.user_values(plan);
+        let inputs = digest(part, provided, user_values, set)?;
+        let mut revision = cluster.release(&plan.namespace, &part.name).await?;
+        if let Some(pending) = revision.take_if(|revision| revision.is_pending()) {
+            if !pending.is_ours() {
+                return Err(somebody_elses(context, part, &pending));
+            }
+            step.doing(format!("revision {} was cut short: installing over it", pending.number));
+            cluster.forget_revision(&plan.namespace, &pending).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+        }
+        let deployed = revision.as_ref().filter(|revision| revision.status == "deployed");
+        if is_whole && deployed.is_some_and(|revision| revision.inputs.as_deref() == Some(&inputs)) {
+            return Ok(());
+        }
+        let values = paths.values(&part.name);
+        state::write_json(&values, &part.values)?;
+        let folder = paths.chart(&part.name);
+        let chart = place_chart(part, provided, &folder)?;
+        let context_name = plan.context();
+        let target = Target {
+            release: &part.name,
+            namespace: &plan.namespace,
+            kubeconfig: &paths.kubeconfig(),
+            context: &context_name,
+        };
+        let label = format!("{INPUTS_LABEL}={inputs}");
+        let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
+        let refused = |failure| {
+            helm_words::name_cause(failure, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
+        };
+        if let Some(deployed) = deployed {
+            let manifest = ready.helm.upgraded_manifest(target, chart, &files, set, ui).await.map_err(refused)?;
+            let changes = manifest_changes::changes(&ready.helm.manifest(target, ui).await?, &manifest)?;
+            tell(&changes, ui);
+            // What did not run is no state to go back to.
+            if !upgraded.is_empty() || self.runs().await? {
+                upgraded.push(Upgraded { release: part.name.clone(), from: deployed.number });
+            }
+        }
+        if revision.is_some() {
+            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+        }
+        ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await.map_err(refused)
+    }
+
+    async fn runs(self) -> Result<bool, Failure> {
+        let Context { plan, .. } = self.context;
+        let workloads = &self.release.workloads;
+        let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads };
+        Ok(survey::take(self.cluster, expected).await?.ready)
+    }
+}
+
+/// Tells what an upgrade changes; all of it with `-v`.
+fn tell(changes: &[String], ui: &Ui) {
+    for change in changes.iter().take(TOLD) {
+        ui.say(&format!("    {change}"));
+    }
+    for change in changes.iter().skip(TOLD) {
+        ui.tool_output(&format!("  {change}"));
+    }
+    if let Some(more) = changes.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        ui.say(&format!("    and {more} more changes, all shown with -v"));
+    }
+    for change in changes {
+        ui.event(&Event::Change { change: change.clone() });
+    }
+}
+
+/// The folder or archive that Helm reads the chart from: one that is in the binary is written to `folder`.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn place_chart<'a>(
     part: &HelmRelease,
-    chart: Option<&PathBuf>,
-    is_whole: bool,
-    step: &Step<'_>,
-) -> Result<(), Failure> {
-    let Context { plan, paths, ui, .. } = context;
-    let (user_values, set) = part.user_values(plan);
-    let inputs = digest(part, chart, user_values, set)?;
-    let revision = cluster.release(&plan.namespace, &part.name).await?;
-    if let Some(pending) = revision.as_ref().filter(|revision| revision.is_pending()) {
-        if !pending.is_ours() {
-            return Err(somebody_elses(context, part, pending));
-        }
-        step.doing(format!("revision {} was cut short: installing over it", pending.number));
-        cluster.forget_revision(&plan.namespace, pending).await?;
+    provided: Option<&'a PathBuf>,
+    folder: &'a Path,
+) -> Result<&'a Path, Failure> {
+    match (&part.chart, provided) {
+        (Chart::Embedded(files), _) => write_chart(folder, files).map(|()| folder),
+        (Chart::Named(_), Some(chart)) => Ok(chart),
+        (Chart::Named(_), None) => Err(Failure::bug(format!("the chart of {} was not provided", part.name))),
     }
-    let is_new = revision.is_none();
-    let unchanged =
-        revision.is_some_and(|revision| revision.status == "deployed" && revision.inputs.as_deref() == Some(&inputs));
-    if unchanged && is_whole {
-        return Ok(());
-    }
-    if !is_new {
-        cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
-    }
-    let values = paths.values(&part.name);
-    state::write_json(&values, &part.values)?;
-    let folder = paths.chart(&part.name);
-    let chart = match (&part.chart, chart) {
-        (Chart::Embedded(files), _) => {
-            write_chart(&folder, files)?;
-            &folder
-        }
-        (Chart::Named(_), Some(chart)) => chart,
-        (Chart::Named(_), None) => return Err(Failure::bug(format!("the chart of {} was not provided", part.name))),
-    };
-    let context_name = plan.context();
-    let target = Target {
-        release: &part.name,
-        namespace: &plan.namespace,
-        kubeconfig: &paths.kubeconfig(),
-        context: &context_name,
-    };
-    let label = format!("{INPUTS_LABEL}={inputs}");
-    let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
-    let installed = ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await;
-    installed.map_err(|failure| {
-        helm_words::name_cause(failure, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
-    })
 }
 
 /// The revision of a Helm that windtunnel did not run: it may be at work on it still.
@@ -146,7 +212,7 @@ fn somebody_elses(context: Context<'_>, part: &HelmRelease, pending: &Revision) 
 }
 
 /// The chart as files, for Helm; nothing of an earlier chart is left beside it.
-pub(super) fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
+fn write_chart(folder: &Path, files: &[(&str, &str)]) -> Result<(), Failure> {
     let write = || -> std::io::Result<()> {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;

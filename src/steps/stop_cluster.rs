@@ -1,11 +1,15 @@
 //! "Stopping …": the cluster that windtunnel made ends and keeps all that is on its disk; in one that exists, only the environment's pods end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use serde::Deserialize;
 
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::removal::Extent;
-use crate::error::{Failure, Kind};
+use crate::error::{During, Failure, Kind};
 use crate::plan::ClusterPlan;
 use crate::providers::{Found, kind, minikube};
 use crate::stacks;
@@ -15,8 +19,12 @@ use crate::tools::docker::Docker;
 use crate::tools::minikube::Profile;
 use crate::ui::Ui;
 
-/// How long a node's programs, the database first, may take to end by themselves.
-const NODE_END: Duration = Duration::from_secs(30);
+/// How long a node may take to end when no container runs in it any more.
+const NODE_END: Duration = Duration::from_secs(10);
+/// How long a container may take to end by itself.
+const CONTAINER_END: Duration = Duration::from_secs(5);
+/// The containers whose data are in no other's hands: they end after those that write to them.
+const DATA: [&str; 2] = ["database", "redis"];
 /// How long the pods of an environment may take.
 const PODS_END: Duration = Duration::from_mins(2);
 
@@ -50,9 +58,61 @@ async fn stop_kind(
         Found::Absent => return Err(absent(&format!("kind cluster `{}`", record.name))),
         Found::Stopped(_) => step.done(format!("{} did not run", record.context)),
         Found::Running(node) => {
+            step.doing("ending Airflow, then its database");
+            if let Err(failure) = end_containers(&docker, &node.container, &record.namespace, ui).await {
+                step.note(&format!("the containers end with the node: {}", failure.message));
+            }
+            step.doing("ending the node");
             docker.stop(&node.container, NODE_END, ui).await?;
             step.done(&record.context);
         }
+    }
+    Ok(())
+}
+
+/// What `crictl ps --output json` prints.
+#[derive(Deserialize)]
+struct Listing {
+    containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    id: String,
+    metadata: Metadata,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+impl Container {
+    fn is_of(&self, namespace: &str) -> bool {
+        self.labels.get("io.kubernetes.pod.namespace").is_some_and(|found| found == namespace)
+    }
+}
+
+/// The node's own end would take all containers with it by force, the database in the middle of its work among them.
+async fn end_containers(docker: &Docker, node: &str, namespace: &str, ui: &Ui) -> Result<(), Failure> {
+    // Else what ends would be started again.
+    docker.exec(node, ["systemctl", "stop", "kubelet"]).run(Kind::Cluster, ui).await?;
+    let list = docker.exec(node, ["crictl", "ps", "--output", "json"]);
+    let output = list.run(Kind::Cluster, ui).await?;
+    let listing: Listing = serde_json::from_str(&output.stdout)
+        .during(Kind::Cluster, format!("`{}` printed something unexpected", list.line()))?;
+    let (airflow, rest): (Vec<_>, Vec<_>) = (listing.containers.into_iter())
+        .partition(|container| container.is_of(namespace) && !DATA.contains(&container.metadata.name.as_str()));
+    let seconds = CONTAINER_END.as_secs().to_string();
+    for together in [airflow, rest] {
+        // `crictl stop` waits for one after the other.
+        let stops = together.iter().map(|container| {
+            let stop = docker.exec(node, ["crictl", "stop", "--timeout", &seconds, &container.id]);
+            async move { stop.run(Kind::Cluster, ui).await }
+        });
+        try_join_all(stops).await?;
     }
     Ok(())
 }

@@ -257,7 +257,8 @@ impl Docker {
     /// The engine refuses.
     pub async fn stop(&self, container: &str, grace: Duration, ui: &Ui) -> Result<(), Failure> {
         let seconds = grace.as_secs().to_string();
-        self.command(["container", "stop", "--time", &seconds, container]).run(Kind::Cluster, ui).await.map(drop)
+        // The long name of the option is another one in Docker 28.
+        self.command(["container", "stop", "-t", &seconds, container]).run(Kind::Cluster, ui).await.map(drop)
     }
 
     /// A command inside a container.

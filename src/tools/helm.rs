@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use semver::Version;
+use serde::Deserialize;
 
 use super::find::{self, Places, Tool, Wanted};
 use super::process::Command;
-use crate::error::{Failure, Kind};
+use crate::error::{During, Failure, Kind};
 use crate::profile::Place;
 use crate::ui::Ui;
 
@@ -20,6 +21,21 @@ pub const WANTED: Wanted = Wanted {
     oldest: OLDEST,
     install: "install Helm: https://helm.sh/docs/intro/install/",
 };
+
+/// Variables by which Helm would speak to another cluster, as somebody else, or keep its releases elsewhere (helm/helm, `pkg/cli/environment.go`).
+const WITHHELD: [&str; 11] = [
+    "HELM_DRIVER",
+    "HELM_DRIVER_SQL_CONNECTION_STRING",
+    "HELM_KUBEAPISERVER",
+    "HELM_KUBEASGROUPS",
+    "HELM_KUBEASUSER",
+    "HELM_KUBECAFILE",
+    "HELM_KUBECONTEXT",
+    "HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
+    "HELM_KUBETLS_SERVER_NAME",
+    "HELM_KUBETOKEN",
+    "HELM_NAMESPACE",
+];
 
 /// A Helm that is new enough.
 #[derive(Clone, Debug)]
@@ -63,17 +79,55 @@ impl Helm {
         label: &str,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let mut command = self
+        let command = self
             .command(target, &["upgrade", "--install", target.release])
             .args(["--labels", label, "--history-max", "5", "--timeout", "5m"])
             .arg(chart);
-        for file in values {
-            command = command.arg("--values").arg(file);
+        with_values(command, values, set).run(Kind::Chart, ui).await.map(drop)
+    }
+
+    /// The manifests that an upgrade would install in this cluster.
+    ///
+    /// # Errors
+    /// Helm refuses the values, or the cluster does not answer; or Helm prints something else.
+    pub async fn upgraded_manifest(
+        &self,
+        target: Target<'_>,
+        chart: &Path,
+        values: &[PathBuf],
+        set: &[String],
+        ui: &Ui,
+    ) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Release {
+            manifest: String,
         }
-        for assignment in set {
-            command = command.arg("--set").arg(assignment);
-        }
-        command.run(Kind::Chart, ui).await.map(drop)
+        let command =
+            self.command(target, &["upgrade", target.release, "--dry-run=server", "--output", "json"]).arg(chart);
+        let command = with_values(command, values, set);
+        let output = command.run(Kind::Chart, ui).await?;
+        let release: Release = serde_json::from_str(&output.stdout)
+            .during(Kind::Chart, format!("`{}` printed something unexpected", command.line()))?;
+        Ok(release.manifest)
+    }
+
+    /// The manifests of a release as it is installed.
+    ///
+    /// # Errors
+    /// There is no such release, or the cluster does not answer.
+    pub async fn manifest(&self, target: Target<'_>, ui: &Ui) -> Result<String, Failure> {
+        let command = self.command(target, &["get", "manifest", target.release]);
+        Ok(command.run(Kind::Chart, ui).await?.stdout)
+    }
+
+    /// Installs an earlier revision again, as a new one.
+    ///
+    /// # Errors
+    /// Helm or the cluster refuse.
+    pub async fn rollback(&self, target: Target<'_>, revision: u32, ui: &Ui) -> Result<(), Failure> {
+        let revision = revision.to_string();
+        let command = self.command(target, &["rollback", target.release, &revision, "--history-max", "5"]);
+        command.args(["--timeout", "5m"]).run(Kind::Chart, ui).await.map(drop)
     }
 
     /// The manifests that a chart makes of values, without a cluster; those of tests are left out.
@@ -89,14 +143,8 @@ impl Helm {
         set: &[String],
         ui: &Ui,
     ) -> Result<String, Failure> {
-        let mut command = Command::new(&self.tool.path).args(["template", release, "--namespace", namespace]);
-        command = command.arg("--skip-tests").arg(chart);
-        for file in values {
-            command = command.arg("--values").arg(file);
-        }
-        for assignment in set {
-            command = command.arg("--set").arg(assignment);
-        }
+        let command = Command::new(&self.tool.path).args(["template", release, "--namespace", namespace]);
+        let command = with_values(command.arg("--skip-tests").arg(chart), values, set);
         command.run(Kind::Chart, ui).await.map(|output| output.stdout)
     }
 
@@ -149,7 +197,14 @@ impl Helm {
             .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
             .arg(target.kubeconfig)
             // Else what Helm learns of the cluster goes to ~/.kube/cache, and outlives it (kubernetes/cli-runtime, `config_flags.go`).
+            .without_env(&WITHHELD)
             .env("KUBECACHEDIR", target.kubeconfig.with_file_name("kube-cache"))
             .deadline(Duration::from_secs(330))
     }
+}
+
+/// The values of a chart: files first, then single ones, which win.
+fn with_values(command: Command, values: &[PathBuf], set: &[String]) -> Command {
+    let command = values.iter().fold(command, |command, file| command.arg("--values").arg(file));
+    set.iter().fold(command, |command, assignment| command.arg("--set").arg(assignment))
 }

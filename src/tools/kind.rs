@@ -79,6 +79,7 @@ impl Kind {
 
     fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
         // The engine that was asked and the one kind uses must be the same.
-        Command::new(&self.tool.path).args(arguments).env("KIND_EXPERIMENTAL_PROVIDER", "docker")
+        let command = Command::new(&self.tool.path).args(arguments).env("KIND_EXPERIMENTAL_PROVIDER", "docker");
+        command.without_env(&["KIND_CLUSTER_NAME", "KIND_EXPERIMENTAL_DOCKER_NETWORK"])
     }
 }

@@ -23,6 +23,8 @@ pub struct Command {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
+    /// Variables of ours that the child does not get.
+    withheld: &'static [&'static str],
     input: Input,
     deadline: Duration,
 }
@@ -63,6 +65,7 @@ impl Command {
             arguments: Vec::new(),
             // Machine output is read, so: the C locale and no colour.
             environment: vec![("LC_ALL".to_owned(), "C".into()), ("NO_COLOR".to_owned(), "1".into())],
+            withheld: &[],
             input: Input::Nothing,
             deadline: Duration::from_mins(2),
         }
@@ -85,6 +88,13 @@ impl Command {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Keeps these variables of our environment from the child.
+    #[must_use]
+    pub const fn without_env(mut self, names: &'static [&'static str]) -> Self {
+        self.withheld = names;
         self
     }
 
@@ -266,6 +276,9 @@ impl Command {
         let mut expression = duct::cmd(&self.program, &self.arguments);
         for (name, value) in &self.environment {
             expression = expression.env(name, value);
+        }
+        for name in self.withheld {
+            expression = expression.env_remove(name);
         }
         match &self.input {
             Input::Nothing => expression.stdin_null(),

@@ -8,6 +8,11 @@ use crate::error::Failure;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// What an upgrade changes: one for each object that comes (`+`) or goes (`-`), and for each field (`~`).
+    Change {
+        /// The line on the screen.
+        change: String,
+    },
     /// It ended without success. Always the last event.
     Failure {
         /// Kind, message, evidence and hints.

@@ -2,7 +2,7 @@
 
 use crate::airflow::assert_healthy;
 use crate::artefacts::say;
-use crate::docker::{docker, node};
+use crate::docker::{docker, helm_revisions, node};
 use crate::environment::Environment;
 use crate::main_path::log_in;
 
@@ -23,6 +23,21 @@ pub(crate) fn stop_and_start(environment: &Environment, dag: &str, run: &str) {
     assert_eq!(after.runs(dag), runs);
     assert_eq!(after.variable("kept").as_deref(), Some("as it was"));
     environment.windtunnel(&["logs", "--task", &format!("{dag}/{run}/greet")]).succeeded();
+}
+
+/// An upgrade that fails is named and taken back; one that does not, is told field by field.
+pub(crate) fn upgrade(environment: &Environment) {
+    let wrong = environment.up(&["--set", "env.AIRFLOW__CORE__AUTH_MANAGER=no_such.AuthManager"]).ended_with(7);
+    wrong.says(&["AIRFLOW__CORE__AUTH_MANAGER", "Rolling back", "no_such", "brought back, and is ready"]);
+    assert_healthy(environment.port);
+    environment.windtunnel(&["status"]).succeeded();
+    // The environment is what it was, and needs no Helm to be so.
+    let revisions = helm_revisions(&environment.name, &environment.name);
+    environment.windtunnel(&["up"]).succeeded();
+    assert_eq!(helm_revisions(&environment.name, &environment.name), revisions);
+
+    environment.up(&["--set", "env.AIRFLOW__CORE__PARALLELISM=3"]).succeeded().says(&["AIRFLOW__CORE__PARALLELISM"]);
+    assert_healthy(environment.port);
 }
 
 /// Airflow is another one, its database the same.

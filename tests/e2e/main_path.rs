@@ -64,6 +64,7 @@ fn main_path() {
     test("the API server starts again", &endurance::survives_the_api_server);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
+    test("an upgrade that fails, and one that does not", &lifecycle::upgrade);
     test("stop, and start", &|place| lifecycle::stop_and_start(place, DAG, &run));
     test("reset release", &|place| lifecycle::reset_release(place, DAG));
     test("reset data", &|place| lifecycle::reset_data(place, DAG));

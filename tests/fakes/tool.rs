@@ -15,6 +15,8 @@
 //! exit CODE                     ends; 0 where there is none
 //! ```
 //!
+//! A variable of the environment that would lead the real tool elsewhere is an error.
+//!
 //! Every call appends its words, quoted for a shell, to `$FAKE_TOOLS/journal`, with the bytes it read on stdin, if any. A command
 //! that no rule fits ends with exit code 97.
 
@@ -32,6 +34,18 @@ use std::time::{Duration, Instant};
 
 /// The exit code where no rule fits.
 const UNEXPECTED: u8 = 97;
+/// Variables by which the real tool would work on another cluster, and the one value that is harmless.
+const MISLEADING: [(&str, &str, &str); 9] = [
+    ("helm", "HELM_DRIVER", ""),
+    ("helm", "HELM_KUBEAPISERVER", ""),
+    ("helm", "HELM_KUBEASUSER", ""),
+    ("helm", "HELM_KUBECONTEXT", ""),
+    ("helm", "HELM_KUBETOKEN", ""),
+    ("helm", "HELM_NAMESPACE", ""),
+    ("kind", "KIND_CLUSTER_NAME", ""),
+    ("kind", "KIND_EXPERIMENTAL_DOCKER_NETWORK", ""),
+    ("kind", "KIND_EXPERIMENTAL_PROVIDER", "docker"),
+];
 /// How long `await` waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -64,12 +78,25 @@ fn run() -> io::Result<u8> {
     // One write, so that lines of fakes that run side by side do not mix.
     journal.write_all((line.clone() + "\n").as_bytes())?;
 
+    if speaks_to_a_cluster(&arguments) {
+        for (_, variable, harmless) in MISLEADING.iter().filter(|(tool, ..)| *tool == name) {
+            let value = std::env::var(variable).unwrap_or_default();
+            if !value.is_empty() && value != *harmless {
+                return Err(Error::other(format!("{variable}={value} reached {line}")));
+            }
+        }
+    }
     let script = format!("\n{}", fs::read_to_string(folder.join(format!("{name}.script")))?);
     let rules = script.split("\non ").skip(1);
     match rules.map(str::trim_end).find(|rule| fits(rule, &arguments, &folder)) {
         Some(rule) => follow(rule, &arguments, &folder),
         None => Err(Error::other(format!("no rule for: {line}"))),
     }
+}
+
+fn speaks_to_a_cluster(arguments: &[String]) -> bool {
+    let own = ["version", "template", "pull", "show"];
+    !arguments.first().is_some_and(|first| own.contains(&first.as_str()))
 }
 
 /// The lines of a rule as word and rest; the first is without its `on`.

@@ -70,6 +70,7 @@ impl TestContext {
         api.change(objects::cluster);
         api.effect("delete-cluster", objects::delete_cluster);
         api.effect("install", objects::install);
+        api.effect("rollback", objects::rollback);
         api.effect("uninstall", objects::uninstall);
         api.effect("scaled", objects::scaled);
         let context = Self {

@@ -17,7 +17,15 @@ const GATEWAYS: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms that only compute, invariant 2.
-const PURE: [&str; 5] = ["cluster::verdict", "plan", "profile", "stacks", "steps::prerequisites::judge"];
+const PURE: [&str; 7] = [
+    "cluster::verdict",
+    "plan",
+    "profile",
+    "redact",
+    "stacks",
+    "steps::manifest_changes",
+    "steps::prerequisites::judge",
+];
 
 /// What a pure room may not name, whatever follows.
 const WORLD: [&str; 16] = [
@@ -61,7 +69,7 @@ const LAYERS: [&[&str]; 8] = [
     &["cli"],
     &["steps"],
     &["airflow", "charts", "cluster", "images", "providers", "stacks"],
-    &["plan", "profile", "state", "surroundings", "tools"],
+    &["plan", "profile", "redact", "state", "surroundings", "tools"],
     &["ui"],
     &["error"],
     &["codes"],

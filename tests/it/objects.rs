@@ -46,6 +46,16 @@ pub(crate) fn install(store: &mut Store, arguments: &[String]) {
     }
 }
 
+/// What `helm rollback` with these arguments makes: the revision before as a new one, with its labels, and all of it ready.
+pub(crate) fn rollback(store: &mut Store, arguments: &[String]) {
+    let (release, revision, namespace) = (&arguments[1], &arguments[2], value_of(arguments, "--namespace"));
+    let name = format!("sh.helm.release.v1.{release}.v{revision}");
+    let labels = store.get(&address("v1", "Secret", namespace, &name)).unwrap()["metadata"]["labels"].clone();
+    let inputs = format!("windtunnel-inputs={}", labels["windtunnel-inputs"].as_str().unwrap());
+    let words = ["upgrade", "--install", release, "--namespace", namespace, "--labels", &inputs];
+    install(store, &words.map(str::to_owned));
+}
+
 /// What `helm uninstall` with these arguments removes, and then the garbage collector: all but the claims.
 pub(crate) fn uninstall(store: &mut Store, arguments: &[String]) {
     let (release, service) = (arguments[1].as_str(), format!("{}-web", arguments[1]));

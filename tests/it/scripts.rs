@@ -88,6 +88,11 @@ impl TestContext {
         self.on("docker", "exec crictl images", &["when images", "stdout-file images.json"]);
         self.on("docker", "exec ctr import database.tar", &[]);
         self.on("docker", "exec ctr import airflow.tar", &["mark images"]);
+        self.on("docker", "exec systemctl stop kubelet", &[]);
+        let container = |name: &str, namespace: &str| json!({"id": format!("id-of-{name}"), "metadata": {"name": name}, "labels": {"io.kubernetes.pod.namespace": namespace}});
+        let containers = [container("database", "airflow-cluster"), container("scheduler", "airflow-cluster")];
+        self.on("docker", "exec crictl ps", &[&format!("stdout {}", json!({"containers": containers}))]);
+        self.on("docker", "exec crictl stop", &[]);
         self.on("docker", "network rm kind", &[]);
 
         self.on("kind", "version", &["stdout kind v0.30.0 go1.24.6 linux/amd64"]);
@@ -110,6 +115,9 @@ impl TestContext {
         self.render(&[("scheduler", AIRFLOW), ("database", DATABASE)]);
         self.on("helm", "template", &["stdout-file rendered.yaml"]);
         self.on("helm", "upgrade --install", &[&fake("install")]);
+        self.on("helm", "upgrade --dry-run=server", &["stdout {\"manifest\":\"\"}"]);
+        self.on("helm", "get manifest", &[]);
+        self.on("helm", "rollback", &[&fake("rollback")]);
         self.on("helm", "uninstall", &[&fake("uninstall")]);
     }
 }

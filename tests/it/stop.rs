@@ -22,6 +22,26 @@ fn and_start_again() {
 }
 
 #[test]
+fn the_database_ends_after_what_writes_to_it() {
+    let context = TestContext::new();
+    context.up();
+    let run = context.run(&["stop"]);
+    let ended = |word: &str| run.journal.iter().position(|line| line.contains(word)).unwrap_or_else(|| panic!("{run}"));
+    assert!(ended("stop kubelet") < ended("id-of-scheduler") && ended("id-of-scheduler") < ended("id-of-database"));
+    assert!(ended("id-of-database") < ended("container stop"), "{run}");
+}
+
+#[test]
+fn a_node_that_is_not_well_ends_all_the_same() {
+    let context = TestContext::new();
+    context.up();
+    context.on("docker", "exec crictl ps", &["stderr connection refused", "exit 1"]);
+    let run = context.run(&["stop"]);
+    assert!(run.code == 0 && run.stderr.contains("the containers end with the node"), "{run}");
+    assert!(run.journal.iter().any(|line| line.contains("container stop")), "{run}");
+}
+
+#[test]
 fn twice() {
     let context = TestContext::new();
     context.up();

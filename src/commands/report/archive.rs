@@ -5,9 +5,9 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::redact::Redactor;
 use crate::error::During;
 use crate::error::{Failure, Kind};
+use crate::redact::Redactor;
 
 /// The files of a report, in the order in which they were added.
 pub(super) struct Archive<'a> {

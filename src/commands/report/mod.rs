@@ -1,7 +1,6 @@
 //! `windtunnel report`: one archive for a bug report, without secrets.
 
 mod archive;
-mod redact;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,6 +14,7 @@ use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs, objects};
 use crate::error::{During, Failure, Kind};
 use crate::images::bundle::places_of;
+use crate::redact::Redactor;
 use crate::stacks;
 use crate::state::{self, Credentials, EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
@@ -22,7 +22,6 @@ use crate::tools::docker::Docker;
 use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
 use archive::Archive;
-use redact::Redactor;
 
 /// How many of the last lines of a log.
 const LOG_LINES: u32 = 500;

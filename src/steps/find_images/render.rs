@@ -1,16 +1,16 @@
 //! The images that the charts name with the values that they will be installed with. What came of the same inputs before is remembered.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::install::{Charts, digest, write_chart};
+use super::super::install::{Charts, digest, place_chart};
 use super::super::prerequisites::Prerequisites;
 use super::super::{Context, helm_words};
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::rendered::{self, Named};
-use crate::stacks::{Chart, HelmRelease, Release};
+use crate::stacks::{HelmRelease, Release};
 use crate::state;
 
 /// What a release was made of, and the images that came of it.
@@ -71,14 +71,7 @@ async fn render(
     let place = |name: &str| folder.path().join(name);
     let (values, embedded) = (place("values.json"), place("chart"));
     state::write_json(&values, &part.values)?;
-    let chart: &Path = match (&part.chart, chart) {
-        (Chart::Embedded(files), _) => {
-            write_chart(&embedded, files)?;
-            &embedded
-        }
-        (Chart::Named(_), Some(chart)) => chart,
-        (Chart::Named(_), None) => return Err(Failure::bug(format!("the chart of {} was not provided", part.name))),
-    };
+    let chart = place_chart(part, chart, &embedded)?;
     let (user_values, set) = part.user_values(plan);
     let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
     let manifests = ready.helm.template(&part.name, &plan.namespace, chart, &files, set, ui).await;

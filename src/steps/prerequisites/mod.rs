@@ -150,7 +150,7 @@ fn check_mounts(context: Context<'_>, node: Option<&Node>) -> Result<(), Failure
                 mounted.display(),
                 wanted.display()
             ))
-            .hint("a cluster keeps its DAG folder: `windtunnel down`, then `windtunnel up --dags FOLDER`")
+            .hint("a cluster keeps its DAG folder: `windtunnel reset all --dags FOLDER` makes another")
             .hint("or another environment beside it: `windtunnel up --name NAME --port PORT --dags FOLDER`"))
         }
         _ => Ok(()),

@@ -116,7 +116,7 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), Failure> {
             format!("{} cannot be read, where Airflow looks for smoke DAGs", folder.display()),
         )
         .evidence(error.to_string())
-        .hint("it is mounted when the cluster is made: `windtunnel down`, then `windtunnel up`")
+        .hint("it is mounted when the cluster is made: `windtunnel reset all`")
     })?;
     for entry in entries {
         let path = entry.during(Kind::Unhealthy, format!("cannot read {}", folder.display()))?.path();

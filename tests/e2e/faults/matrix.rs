@@ -69,7 +69,8 @@ fn meet(environment: &Environment, fault: &Fault) {
     if !fault.make.is_empty() {
         in_node(environment, &fault.make);
     }
-    let up = environment.up(&["--output", "json", "--profile", &profile]);
+    // What is judged is the fault, which is there to be looked at as long as nothing is brought back.
+    let up = environment.up(&["--output", "json", "--no-rollback", "--profile", &profile]);
     record(environment, &fault.title, &fault.codes[0]);
     let seen = seen(environment, fault, begin).unwrap_or(up.ended - up.took);
     if !fault.undo.is_empty() {

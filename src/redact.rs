@@ -1,4 +1,4 @@
-//! Takes secrets out of what a report is made of. Pure.
+//! Takes secrets out of what is shown or kept. Pure.
 //!
 //! Three nets: values that are known to be secret, wherever and however encoded they stand; fields whose names say that they hold one;
 //! and texts that look like one, as a password in an address does.
@@ -71,14 +71,14 @@ fn regex(pattern: &str) -> Regex {
 }
 
 /// The known secrets of one environment.
-#[derive(Default)]
-pub(super) struct Redactor {
+#[derive(Debug, Default)]
+pub struct Redactor {
     known: Vec<String>,
 }
 
 impl Redactor {
     /// From now on this value is removed wherever it stands: as it is, in base64, as part of an address, or in JSON.
-    pub(super) fn learn(&mut self, secret: &str) {
+    pub fn learn(&mut self, secret: &str) {
         let secret = secret.trim();
         if secret.len() < SHORTEST {
             return;
@@ -99,7 +99,7 @@ impl Redactor {
     }
 
     /// Learns every value of a document that stands in a field of a telling name.
-    pub(super) fn learn_from(&mut self, document: &Value) {
+    pub fn learn_from(&mut self, document: &Value) {
         match document {
             Value::Object(map) => {
                 for (name, value) in map {
@@ -118,7 +118,8 @@ impl Redactor {
     }
 
     /// The text without secrets.
-    pub(super) fn text(&self, text: &str) -> String {
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for known in &self.known {
             if text.contains(known.as_str()) {
@@ -149,7 +150,9 @@ fn named_value(map: &serde_json::Map<String, Value>) -> Option<String> {
     is_telling(name).then(|| value.to_owned())
 }
 
-fn is_telling(name: &str) -> bool {
+/// Whether a field of this name holds a secret.
+#[must_use]
+pub fn is_telling(name: &str) -> bool {
     let name = name.to_lowercase();
     !HARMLESS.iter().any(|end| name.ends_with(end)) && NAMES.iter().any(|word| name.contains(word))
 }

@@ -1,0 +1,53 @@
+//! "Rolling back": after an upgrade that failed, what ran before runs again.
+
+use super::install::{Installation, Upgraded};
+use super::{Context, node};
+use crate::cluster::wait;
+use crate::cluster::workload::Expected;
+use crate::error::{Failure, Kind};
+use crate::state::Record;
+use crate::tools::helm::Target;
+
+/// Whether going back is an answer: something was upgraded, and it is the upgrade that failed.
+#[must_use]
+pub fn can_follow(failure: &Failure, upgraded: &[Upgraded]) -> bool {
+    !upgraded.is_empty() && matches!(failure.kind, Kind::Chart | Kind::Timeout | Kind::Verdict)
+}
+
+/// Goes back, and returns the failure with what came of that. `before` is what the environment was, and is again.
+pub async fn after(
+    failure: Failure,
+    installation: Installation<'_>,
+    upgraded: &[Upgraded],
+    before: &Record,
+) -> Failure {
+    match go_back(installation, upgraded, before).await {
+        Ok(()) => {
+            let look = "to have a failed upgrade left as it is and look at it: `windtunnel up --no-rollback` with the same options";
+            failure.evidence("what ran before was brought back, and is ready").hint(look)
+        }
+        Err(second) => failure
+            .evidence(format!("what ran before could not be brought back: {}", second.message))
+            .evidence_lines(second.evidence)
+            .hint("see what is there now: `windtunnel status`"),
+    }
+}
+
+async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: &Record) -> Result<(), Failure> {
+    let Installation { context, ready, cluster, release, .. } = installation;
+    let Context { plan, paths, ui, .. } = context;
+    let step = ui.step("roll_back", "Rolling back");
+    let (kubeconfig, context_name) = (paths.kubeconfig(), plan.context());
+    for Upgraded { release, from } in upgraded.iter().rev() {
+        let target = Target { release, namespace: &plan.namespace, kubeconfig: &kubeconfig, context: &context_name };
+        for part in installation.release.parts.iter().filter(|part| part.name == *release) {
+            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+        }
+        ready.helm.rollback(target, *from, ui).await?;
+    }
+    let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &release.workloads };
+    wait::until_ready(cluster, expected, plan.timeout, &step, async || node::look(context, ready).await).await?;
+    before.save(paths)?;
+    step.done(format!("Airflow {} as it was", before.airflow));
+    Ok(())
+}
