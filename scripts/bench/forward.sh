@@ -70,10 +70,10 @@ measure() {
   awk '/^VmHWM/ { printf "  most memory: %.1f MiB", $2 / 1024 } /^RssAnon/ { printf " (now %.1f MiB without files)\n", $2 / 1024 }' "/proc/$3/status" 2> /dev/null || echo '  it has ended'
 }
 
-# forward_by ROUTE: the forward anew, and its process id
-forward_by() {
+# start_forward [VARIABLE=VALUE]: the forward anew, and its process id
+start_forward() {
   "$windtunnel" forward stop > /dev/null 2>&1
-  WINDTUNNEL_FORWARD_ROUTE=$1 "$windtunnel" forward start -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["process"])'
+  env "$@" "$windtunnel" forward start -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["process"])'
 }
 
 port=$(free_port)
@@ -94,5 +94,5 @@ command kubectl --kubeconfig "$work/state/environments/$name/kubeconfig" --names
   port-forward "service/$name-web" "$other:8080" > "$work/kubectl.log" 2>&1 &
 kubectl=$!
 measure 'kubectl port-forward' "$other" "$kubectl"
-measure 'windtunnel, straight to the node' "$port" "$(forward_by direct)"
-measure 'windtunnel, through the API server' "$port" "$(forward_by api)"
+measure 'windtunnel, straight to the node' "$port" "$(start_forward)"
+measure 'windtunnel, through the API server' "$port" "$(start_forward WINDTUNNEL_FORWARD_ROUTE=api)"

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Route;
+use super::backends::Backends;
 use super::connection::{LIMITS, Limits};
 use super::connection_tests::{Forward, limited};
 use super::direct::Direct;
@@ -192,6 +193,22 @@ async fn a_pod_that_was_removed_ends_its_connections_at_once() {
         served.await.unwrap().unwrap();
         assert!(begin.elapsed() < SHORT * 20);
     }
+}
+
+#[tokio::test]
+async fn to_a_pod_that_is_new_a_tunnel_leads_until_the_node_port_does() {
+    let (forward, node) = (limited(None, LIMITS), FakeNode::start(9).await);
+    let pod = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    forward.direct.send_replace(Direct { address: pod.local_addr().ok(), obstacle: None });
+    forward.backends.send_replace(Backends { changed: Some(Instant::now()), ..node.backends() });
+    let (mut client, _) = forward.client().await;
+    client.write_all(b"question").await.unwrap();
+    assert_eq!(word(&mut client, 6).await, "answer");
+    assert_eq!(node.tunnels.load(Ordering::Relaxed), 1);
+    forward.backends.send_modify(|now| now.changed = Some(Instant::now() - LONG));
+    let (mut client, _) = forward.client().await;
+    client.write_all(b"question").await.unwrap();
+    timeout(LONG, pod.accept()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

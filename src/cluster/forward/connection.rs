@@ -102,7 +102,7 @@ async fn has_ended(client: &TcpStream) -> bool {
 
 /// `Err` where nothing of the client's was touched, so that it can be tried again.
 async fn by_a_route(client: &mut TcpStream, now: &Backends, shared: &Shared) -> Result<Result<(), String>, String> {
-    let usable = shared.only != Some(Route::ApiServer) && now.node_port_agrees;
+    let usable = shared.only != Some(Route::ApiServer) && now.node_port_is_sure();
     let address = shared.direct.borrow().address.filter(|_| usable);
     let mut reason =
         shared.direct.borrow().obstacle.clone().unwrap_or_else(|| "the route is not proven yet".to_owned());

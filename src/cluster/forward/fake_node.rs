@@ -48,6 +48,7 @@ impl FakeNode {
             exist: vec![pod.uid.clone()],
             pods: vec![pod],
             node_port_agrees: true,
+            changed: None,
             stale: false,
             trouble: None,
         }

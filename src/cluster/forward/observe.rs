@@ -175,6 +175,9 @@ fn publish(backends: &watch::Sender<Backends>, objects: &Objects, stale: bool, a
         let same =
             now.pods == pods && now.exist == exist && now.node_port == node_port && now.node_port_agrees == agrees;
         let modified = anew.is_some() || now.stale != stale || !same;
+        if now.epoch > 0 && now.pods != pods {
+            now.changed = Some(Instant::now());
+        }
         if let Some(cluster) = anew {
             now.epoch += 1;
             now.cluster = Some(cluster.clone());
@@ -305,6 +308,7 @@ mod tests {
         let seen = backends.wait_for(|now| now.pods.iter().any(|pod| pod.pod == "new")).await.unwrap().clone();
         assert_eq!((seen.epoch, seen.node_port, seen.pods.len()), (1, Some(30080), 2));
         assert_eq!(seen.exist, ["new", "old"]);
+        assert!(seen.changed.is_some() && !seen.node_port_is_sure(), "kube-proxy does not know of the new pod yet");
         let (end, _sender) = watching.await.unwrap();
         assert_eq!(end, End::Trouble("the API server cannot be reached: ServiceError: connection refused".to_owned()));
     }
