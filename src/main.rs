@@ -91,14 +91,17 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
     }
 }
 
-/// Ctrl-C and a polite end from outside stop everything at one place. Children in the terminal's foreground get Ctrl-C themselves.
+/// Ctrl-C and a polite end from outside stop everything at one place, children with it.
 async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).during(Kind::Bug, "cannot listen for signals")?;
     let mut terminate = signal(SignalKind::terminate()).during(Kind::Bug, "cannot listen for signals")?;
+    // The terminal was closed.
+    let mut hangup = signal(SignalKind::hangup()).during(Kind::Bug, "cannot listen for signals")?;
     let ended = tokio::select! {
         _ = interrupt.recv() => return Err(interrupted()),
         _ = terminate.recv() => return Err(interrupted()),
+        _ = hangup.recv() => return Err(interrupted()),
         ended = command => ended,
     };
     // A question that Ctrl-C left says so itself.

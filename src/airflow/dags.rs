@@ -54,9 +54,6 @@ pub struct TaskInstance {
     /// When its last try began.
     #[serde(default)]
     pub start_date: Option<Timestamp>,
-    /// When its last try ended.
-    #[serde(default)]
-    pub end_date: Option<Timestamp>,
 }
 
 const fn not_mapped() -> i64 {

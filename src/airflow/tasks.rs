@@ -13,9 +13,6 @@ pub struct Task {
     /// The tasks that come after it.
     #[serde(default)]
     pub downstream_task_ids: Vec<String>,
-    /// Which ends of the tasks before it let it begin: `all_success`, `one_failed` and so on.
-    #[serde(default)]
-    pub trigger_rule: String,
 }
 
 /// A pool, whose slots tasks take while they are queued and running.

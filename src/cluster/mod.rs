@@ -30,3 +30,17 @@ pub use node_images::NodeImages;
 
 /// The name under which windtunnel applies objects.
 const FIELD_MANAGER: &str = "windtunnel";
+
+/// A text of at most `width` characters; where it is longer, its end shows that.
+pub(crate) fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width { text.to_owned() } else { text.chars().take(width - 1).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        assert_eq!(super::shortened("migrate: running 11 s", 70), "migrate: running 11 s");
+        assert_eq!(super::shortened(&"ä".repeat(80), 70).chars().count(), 70);
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cluster::shortened;
 use crate::error::{During, Failure, Kind};
 use crate::redact::is_telling;
 
@@ -76,9 +77,8 @@ fn change(before: Option<&Value>, after: Option<&Value>) -> String {
 }
 
 fn shown(value: &Value) -> String {
-    let text =
-        value.as_str().map_or_else(|| value.to_string(), |text| text.lines().next().unwrap_or("\"\"").to_owned());
-    if text.chars().count() <= SHOWN { text } else { text.chars().take(SHOWN - 1).chain(['…']).collect() }
+    let first_line = |text: &str| text.lines().next().unwrap_or("\"\"").to_owned();
+    shortened(&value.as_str().map_or_else(|| value.to_string(), first_line), SHOWN)
 }
 
 /// Every value that is no map and no list, by its path; entries of a list by their names, where they have such.

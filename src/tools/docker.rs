@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::binary;
 use super::process::Command;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
@@ -90,12 +91,7 @@ impl Info {
     /// The platform that images must have: `linux/amd64`.
     #[must_use]
     pub fn platform(&self) -> String {
-        let architecture = match self.architecture.as_str() {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        format!("{}/{architecture}", self.system)
+        format!("{}/{}", self.system, binary::processor(&self.architecture))
     }
 
     /// The engine's own way to registries, if it has another one than this machine: then it alone knows whether they can be reached.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use duct::unix::HandleExt;
 use tokio::sync::mpsc;
 
 use crate::error::{Failure, Kind};
@@ -217,6 +218,7 @@ impl Command {
             Watched::Stderr => expression.stderr_file(writer_end).unchecked(),
         };
         let handle = Arc::new(expression.start().map_err(|error| self.not_started(&error))?);
+        let mut running = Running { handle: Arc::clone(&handle), has_ended: false };
         // The expression holds our end of the pipe, which would keep the reader below from ever seeing its end.
         drop(expression);
 
@@ -242,12 +244,14 @@ impl Command {
         .await;
         let Ok(joined) = collected else {
             let _ = handle.kill();
+            running.has_ended = true;
             return Err(Failure::new(
                 Kind::Timeout,
                 format!("`{}` did not end within {} s", self.line(), self.deadline.as_secs()),
             )
             .evidence_lines(tail));
         };
+        running.has_ended = true;
         let output = joined.map_err(|error| Failure::bug(format!("waiting for `{}`: {error}", self.line())))?.map_err(
             |error| Failure::new(kind, format!("waiting for `{}`", self.line())).evidence(error.to_string()),
         )?;
@@ -291,6 +295,21 @@ impl Command {
     fn not_started(&self, error: &std::io::Error) -> Failure {
         Failure::new(Kind::Prerequisite, format!("`{}` cannot be started", name(&self.program)))
             .evidence(error.to_string())
+    }
+}
+
+/// A child that is told to end when nobody waits for it any more, as after Ctrl-C.
+struct Running {
+    handle: Arc<duct::Handle>,
+    has_ended: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // One that has just ended by itself is what was wanted.
+            let _ = self.handle.send_signal(rustix::process::Signal::TERM.as_raw());
+        }
     }
 }
 

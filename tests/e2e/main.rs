@@ -19,6 +19,7 @@ mod faults;
 mod forward;
 mod http;
 mod images;
+mod kill;
 mod leftovers;
 mod lifecycle;
 mod main_path;

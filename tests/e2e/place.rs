@@ -44,9 +44,14 @@ impl Place {
 
     /// Runs `windtunnel ARGUMENTS` for this environment, named by `WINDTUNNEL_NAME`.
     pub(crate) fn windtunnel(&self, arguments: &[&str]) -> Outcome {
+        self.windtunnel_for(arguments, DEADLINE)
+    }
+
+    /// The same; it is killed when its time is over.
+    pub(crate) fn windtunnel_for(&self, arguments: &[&str], deadline: Duration) -> Outcome {
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_windtunnel")));
         command.args(arguments);
-        Outcome::of(command, format!("windtunnel {}", shell_words::join(arguments)), DEADLINE)
+        Outcome::of(command, format!("windtunnel {}", shell_words::join(arguments)), deadline)
     }
 
     /// Runs the bundle's minikube in this place.

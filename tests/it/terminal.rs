@@ -97,3 +97,35 @@ fn ctrl_c_at_the_question() {
     assert!(shown.rfind(CURSOR) >= shown.rfind("\u{1b}[?25l"), "{shown:?}");
     assert!(context.environment("environment.json").exists());
 }
+
+/// Without a terminal no Ctrl-C reaches the children by itself.
+#[test]
+#[cfg(target_os = "linux")]
+#[expect(clippy::disallowed_methods, reason = "a child that is signalled while it runs")]
+fn whoever_ends_it_politely_ends_its_children_too() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let context = TestContext::new();
+        context.on("kind", "create cluster", &["mark creating", "await never"]);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windtunnel"));
+        command.arg("up").current_dir(context.path("project")).env_clear().envs(context.variables());
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        context.wait_for("tools/creating");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let kind = context.path("bin/kind").display().to_string();
+        let begin = std::time::Instant::now();
+        while runs(&kind) {
+            assert!(begin.elapsed().as_secs() < 10, "kind was left running after {signal:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn runs(program: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.any(|line| line.starts_with(program.as_bytes()))
+}

@@ -4,6 +4,8 @@
 //! service account of a young namespace, which another controller makes: 20 s. A workload that is not there is never terminal: the release may
 //! be about to be installed.
 
+use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::super::workload::{Workload, WorkloadKind};
@@ -62,9 +64,9 @@ fn of_replica_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
         .iter()
         .find(|one| one.type_.as_deref() == Some("ReplicaFailure") && one.status.as_deref() == Some("True"))?;
     let since = failure.last_transition_time.as_ref();
-    let refused = view.events(&set.metadata).filter(|event| event.reason.as_deref() == Some("FailedCreate"));
-    let newest = refused.max_by_key(|event| last_time(event).map(|time| time.0));
-    match newest.filter(|event| last_time(event).map(|time| time.0) > since.map(|time| time.0)) {
+    match newest_refusal(view, &set.metadata)
+        .filter(|event| last_time(event).map(|time| time.0) > since.map(|time| time.0))
+    {
         Some(event) => Some((message(event).to_owned(), view.seconds_since(first_time(event).as_ref()))),
         None => Some((failure.message.clone()?, view.seconds_since(since))),
     }
@@ -73,11 +75,15 @@ fn of_replica_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
 /// A `StatefulSet` has no such condition, only events, which must be of now.
 fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
     let set = view.stateful_set(name)?;
-    let refused = view.events(&set.metadata).filter(|event| event.reason.as_deref() == Some("FailedCreate"));
-    let event = refused.max_by_key(|event| last_time(event).map(|time| time.0))?;
+    let event = newest_refusal(view, &set.metadata)?;
     let ordinal_zero = format!("{}-0", set.name_any());
     let of_now = view.seconds_since(last_time(event).as_ref()) < STALE && message(event).contains(&ordinal_zero);
     of_now.then(|| (message(event).to_owned(), view.seconds_since(first_time(event).as_ref())))
+}
+
+fn newest_refusal<'a>(view: &View<'a>, owner: &'a ObjectMeta) -> Option<&'a Event> {
+    let refused = view.events(owner).filter(|event| event.reason.as_deref() == Some("FailedCreate"));
+    refused.max_by_key(|event| last_time(event).map(|time| time.0))
 }
 
 fn classify(refusal: &str) -> (Code, &'static str) {

@@ -24,13 +24,8 @@ pub(super) const fn distance(code: Code) -> u8 {
         | Code::NodeMemoryPressure
         | Code::NodePidPressure
         | Code::NodeDiskFull => 0,
-        Code::QuotaExceeded
-        | Code::LimitRange
-        | Code::WebhookDenied
-        | Code::PodSecurityDenied
-        | Code::ServiceAccountMissing
-        | Code::PodRefused
-        | Code::NoDefaultStorageClass
+        code if is_refusal(code) => 1,
+        Code::NoDefaultStorageClass
         | Code::StorageClassMissing
         | Code::VolumeAccessMode
         | Code::VolumeProvisioning

@@ -4,6 +4,7 @@
 //! What no second run mends ends the wait with the first run that says so; what may pass does as any crash loop does.
 
 use super::view::View;
+use crate::cluster::shortened;
 use crate::codes::Code;
 
 /// How many lines of a log are quoted: all of a failure is to fit on a small screen.
@@ -201,8 +202,7 @@ pub(super) fn quote(lines: &[String]) -> Vec<String> {
 
 /// A line of at most 240 characters: three of a small screen.
 pub(super) fn shorten(line: &str) -> String {
-    const WIDTH: usize = 240;
-    if line.chars().count() <= WIDTH { line.to_owned() } else { line.chars().take(WIDTH - 1).chain(['…']).collect() }
+    shortened(line, 240)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use kube::ResourceExt;
 
+use super::super::shortened;
 use super::super::verdict::{Observed, PodState, is_ready};
 use crate::ui::Step;
 
@@ -34,7 +35,7 @@ impl Shown {
             }
         }
         let line = states.iter().map(PodState::to_string).collect::<Vec<_>>().join(" · ");
-        step.doing(shorten(&line));
+        step.doing(shortened(&line, LINE_WIDTH));
     }
 
     /// Tells once of each pod that was told about and is ready now.
@@ -63,24 +64,7 @@ impl Shown {
             step.note(&format!("waiting for the API server: {error}"));
         }
         let since = *self.trouble.get_or_insert_with(Instant::now);
-        step.doing(shorten(&format!("the API server does not answer for {} s: {error}", since.elapsed().as_secs())));
-    }
-}
-
-fn shorten(line: &str) -> String {
-    if line.chars().count() <= LINE_WIDTH {
-        return line.to_owned();
-    }
-    line.chars().take(LINE_WIDTH - 1).chain(['…']).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_is_cut_at_a_character() {
-        assert_eq!(shorten("migrate: running 11 s"), "migrate: running 11 s");
-        assert_eq!(shorten(&"ä".repeat(80)).chars().count(), LINE_WIDTH);
+        let line = format!("the API server does not answer for {} s: {error}", since.elapsed().as_secs());
+        step.doing(shortened(&line, LINE_WIDTH));
     }
 }

@@ -275,7 +275,6 @@ mod tests {
             pool: Some("default_pool".to_owned()),
             queued_when: Some("2026-11-23T04:43:56Z".parse().unwrap()),
             start_date: None,
-            end_date: None,
         }
     }
 
@@ -285,7 +284,6 @@ mod tests {
         let task = |id: &str, next: &[&str]| Task {
             task_id: id.to_owned(),
             downstream_task_ids: next.iter().map(|next| (*next).to_owned()).collect(),
-            trigger_rule: "all_success".to_owned(),
         };
         Facts {
             dag: Dag { dag_id: "etl".to_owned(), max_active_runs: Some(1), ..Dag::default() },

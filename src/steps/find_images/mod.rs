@@ -21,6 +21,7 @@ use crate::images::size::size;
 use crate::plan::{ContainerRuntime, Plan, Provider as ProviderName};
 use crate::providers::Found;
 use crate::stacks::Release;
+use crate::tools::binary;
 use crate::tools::docker::{Docker, Info};
 use crate::ui::Step;
 pub use table::{lines, show};
@@ -182,12 +183,7 @@ fn excuse(context: Context<'_>, plan: &Plan, lost: Lost, way: Option<&str>) -> R
 
 /// The platform of containers on this machine, where no engine tells.
 fn this_platform() -> String {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    format!("linux/{architecture}")
+    format!("linux/{}", binary::processor(std::env::consts::ARCH))
 }
 
 /// `3 in the bundle`, `3: 2 in the engine, 1 at docker.io (120 MB)`.
