@@ -242,9 +242,20 @@ impl Docker {
     /// Starts a container that was stopped.
     ///
     /// # Errors
-    /// The engine refuses.
+    /// The engine refuses, as where another program has taken a port that the container had.
     pub async fn start(&self, container: &str, ui: &Ui) -> Result<(), Failure> {
-        self.command(["container", "start", container]).run(Kind::Cluster, ui).await.map(drop)
+        let started = self.command(["container", "start", container]).run(Kind::Cluster, ui).await;
+        started.map(drop).map_err(|failure| {
+            let words = failure.evidence.join(" ").to_lowercase();
+            if !["address already in use", "port is already allocated"].iter().any(|taken| words.contains(taken)) {
+                return failure;
+            }
+            Failure::new(Kind::Foreign, format!("a port that `{container}` had is taken by another program"))
+                .code(Code::PortTaken)
+                .evidence_lines(failure.evidence)
+                .hint("end the program that has it, then `windtunnel start`")
+                .hint("or have a cluster with another one, and fresh data: `windtunnel reset all`")
+        })
     }
 
     /// Stops a container; its programs have `grace` to end by themselves.

@@ -42,6 +42,18 @@ fn a_node_that_is_not_well_ends_all_the_same() {
 }
 
 #[test]
+fn a_port_that_somebody_took_meanwhile_is_named() {
+    let context = TestContext::new();
+    context.up();
+    assert_eq!(context.run(&["stop"]).code, 0);
+    let error = "stderr Error response from daemon: driver failed programming external connectivity on endpoint \
+        airflow-cluster-control-plane: Error starting userland proxy: listen tcp4 127.0.0.1:42953: bind: address already in use";
+    context.on("docker", "container start", &[error, "exit 1"]);
+    let run = context.run(&["start"]);
+    assert!(run.code == 9 && run.stderr.contains("127.0.0.1:42953") && run.stderr.contains("reset all"), "{run}");
+}
+
+#[test]
 fn twice() {
     let context = TestContext::new();
     context.up();

@@ -51,14 +51,13 @@ impl Kind {
         ui: &Ui,
     ) -> Result<(), Failure> {
         let step = ui.step("delete_cluster", "Deleting kind cluster");
-        if self.is_absent() {
-            step.done("none is there");
-            return Ok(());
+        if !self.is_absent() {
+            let places = places_of(self.bundle.as_deref(), "kind", surroundings);
+            kind::Kind::find(&places, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
         }
-        let places = places_of(self.bundle.as_deref(), "kind", surroundings);
-        kind::Kind::find(&places, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
+        // Also where an earlier `down` was cut short after the cluster.
         self.docker.remove_network_without_nodes(ui).await?;
-        step.done(format!("kind-{}", self.name));
+        step.done(if self.is_absent() { "none is there".to_owned() } else { format!("kind-{}", self.name) });
         Ok(())
     }
 }
