@@ -35,7 +35,7 @@ done
 [ -x "$windtunnel" ] || { echo "There is no $windtunnel: run 'cargo build --release' first." >&2; exit 2; }
 [ -f "$bundle/bundle.json" ] || { echo "There is no bundle in $bundle: run scripts/images/build.sh first." >&2; exit 2; }
 
-name=bench-forward-$$
+name=forward-bench-$$
 work=$(mktemp -d)
 export PATH=$bundle/bin:$PATH WINDTUNNEL_STATE=$work/state WINDTUNNEL_NAME=$name
 kubectl=

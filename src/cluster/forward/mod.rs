@@ -2,7 +2,7 @@
 //!
 //! `observe` watches what the Service leads to, `direct` proves the way straight to the node, `pool` keeps tunnels
 //! through the API server open; each `connection` takes the better way that works. [`supervise`] starts, stops and asks
-//! the background process, whose inside is [`process`]; [`unit`] lets systemd or launchd start it.
+//! the background process, whose inside is [`process`]; [`mod@unit`] lets systemd or launchd start it.
 //!
 //! # Bounds
 //!
