@@ -11,7 +11,7 @@ Usage: scripts/bench.sh forward [--seconds N] [--bundle DIR] [--windtunnel PROGR
 Makes an environment, leads the Service of its web interface to a small web server, and measures kubectl port-forward, the
 route straight to the node and the route through the API server, one after the other: the throughput of a large answer;
 p50, p99 and requests per second of small ones by 1, 50 and 200 clients, a connection for each request; how long after
-the pod was deleted a request is answered; the most memory that the process used. Needs kubectl, python3 and a bundle.
+the pod had gone a request is answered; the most memory that the process used. Needs kubectl, python3 and a bundle.
 
   --seconds N            how long each number of clients asks (default 5)
   --bundle DIR           what the cluster is made of (default ~/.cache/windtunnel/bundle)
