@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::{Color, Format, Level, Manner};
 pub use doctor::DoctorArgs;
-pub use forward::{ForwardCommand, ForwardRoute};
+pub use forward::{ForwardCommand, ForwardRoute, PortArgs, RunArgs, StarterChoice};
 pub use origins::{Origins, help, of_words, parse};
 pub use project::{ConfigCommand, ProfilesCommand};
 pub use settings::{ExecutorChoice, ProviderChoice, RuntimeChoice, Settings};

@@ -12,6 +12,7 @@ mod artefacts;
 mod browser;
 mod charts;
 mod docker;
+mod endurance;
 mod environment;
 mod existing;
 mod faults;

@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::sockets::server;
 use crate::traces::{Stranger, Traces};
 use crate::until::until;
-use crate::{forward, lifecycle, readme};
+use crate::{endurance, forward, lifecycle, readme};
 
 /// The DAG that README shows, its task, and what that prints.
 const DAG: &str = "hello";
@@ -60,6 +60,8 @@ fn main_path() {
     test("up again changes nothing", &up_again);
     test("README's commands", &|place| readme::commands_work(place, &format!("{DAG}/{run}/{TASK}")));
     test("the web pod is deleted", &forward::survives_the_pod);
+    test("a web pod is deleted again and again", &endurance::survives_many_pods);
+    test("the API server starts again", &endurance::survives_the_api_server);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
     test("an upgrade that fails, and one that does not", &lifecycle::upgrade);
