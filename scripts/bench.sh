@@ -6,13 +6,17 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage() {
   cat << EOT
 Usage: scripts/bench.sh [--runs N] [--bundle DIR] [--hand-node IMAGE]
+       scripts/bench.sh forward [--help]
 
 Each run makes a cluster by hand (kind create --wait, kind load, helm install --wait, kubectl port-forward, health) and
 removes it, then does the same by \`windtunnel up\`, with the same images, chart and values, and prints the seconds of
 every part. Between the two nothing is shared but the Docker Engine. Needs a release build and a bundle. By hand the
 cluster is made of the bundle's node image, which has Airflow and PostgreSQL in it, or of the one that --hand-node names.
+The second form measures the forward beside \`kubectl port-forward\`.
 EOT
 }
+
+if [ "${1:-}" = forward ]; then exec "$root/scripts/bench/forward.sh" "${@:2}"; fi
 
 runs=3
 hand_node=

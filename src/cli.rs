@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::ui::{Color, Format, Level, Manner};
 pub use backup::{BackupArgs, RestoreArgs};
 pub use doctor::DoctorArgs;
-pub use forward::{ForwardCommand, ForwardRoute};
+pub use forward::{ForwardCommand, ForwardRoute, PortArgs, RunArgs, StarterChoice};
 pub use list::ListArgs;
 pub use looks::{LogsArgs, ReportArgs, WhyArgs};
 pub use origins::{Origins, help, of_words, parse};

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             .build()
             .during(Kind::Bug, "cannot make the asynchronous runtime")?;
         let command = run(&cli, &origins, &ui, surroundings);
-        let ended = if matches!(cli.command, Some(Command::Forward(ForwardCommand::Run { .. }))) {
+        let ended = if matches!(cli.command, Some(Command::Forward(ForwardCommand::Run(_)))) {
             // Being told to end is how a forward ends well: it lets its connections finish.
             runtime.block_on(command)
         } else {
@@ -78,7 +78,7 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
         Command::Credentials => commands::credentials::credentials(&name()?, ui, surroundings),
         Command::Kubeconfig => commands::kubeconfig::kubeconfig(&name()?, ui, surroundings),
         Command::Logs(arguments) => commands::logs::logs(arguments, &name()?, ui, surroundings).await,
-        Command::Forward(command) => commands::forward::forward(*command, &name()?, ui, surroundings).await,
+        Command::Forward(command) => commands::forward::forward(command, &name()?, ui, surroundings).await,
         Command::Init => commands::init::init(named, ui, surroundings),
         Command::Config(ConfigCommand::Show(settings)) => {
             commands::config::show(settings, origins, &name()?, ui, surroundings)

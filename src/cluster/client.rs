@@ -17,6 +17,8 @@ use crate::error::{During, Failure, Kind};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a silent connection is trusted before the kernel asks whether the other end still lives.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How long the kernel waits for an answer to that, and how often it asks before the other end counts as gone.
+const QUESTION: (Duration, u32) = (Duration::from_secs(5), 3);
 
 /// One cluster.
 #[derive(Clone)]
@@ -88,6 +90,8 @@ fn client(config: &Config) -> kube::Result<Client> {
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT));
     connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(QUESTION.0));
+    connector.set_keepalive_retries(Some(QUESTION.1));
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let connections: hyper_util::client::legacy::Client<_, Body> =
         hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);

@@ -1,8 +1,12 @@
-//! `windtunnel forward start|stop|status|run`.
+//! `windtunnel forward start|stop|status|run|unit`.
+
+use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::cli::ForwardCommand;
+use crate::cli::{ForwardCommand, PortArgs, RunArgs, StarterChoice};
+use crate::cluster::forward::process::Manner;
+use crate::cluster::forward::unit::{Starter, Unit};
 use crate::cluster::forward::{process, supervise};
 use crate::error::{Failure, Kind};
 use crate::state::{EnvironmentPaths, ForwardStatus, Lock, Record};
@@ -13,12 +17,18 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// There is no such environment; the forward cannot be started or stopped; for `status`, it does not run.
-pub async fn forward(command: ForwardCommand, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+pub async fn forward(
+    command: &ForwardCommand,
+    name: &str,
+    ui: &Ui,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
     match command {
-        ForwardCommand::Start => {
+        ForwardCommand::Start(ports) => {
             let _lock = Lock::take(&paths.lock())?;
+            remember(ports, &paths, &record)?;
             let status = supervise::ensure_running(surroundings, &paths, &record, ui).await?;
             show(&status, ui);
             Ok(())
@@ -33,10 +43,52 @@ pub async fn forward(command: ForwardCommand, name: &str, ui: &Ui, surroundings:
             Ok(())
         }
         ForwardCommand::Status => status(&paths, ui),
-        ForwardCommand::Run { detached, route } => {
-            process::run(&paths, &record, detached, route.map(Into::into), ui).await
-        }
+        ForwardCommand::Run(arguments) => run(arguments, &paths, &record, ui).await,
+        ForwardCommand::Unit { starter } => unit(*starter, &record, ui, surroundings),
     }
+}
+
+/// What was asked for is remembered; what was not, stays.
+fn remember(arguments: &PortArgs, paths: &EnvironmentPaths, record: &Record) -> Result<(), Failure> {
+    if arguments.also.is_empty() && !arguments.only_web {
+        return Ok(());
+    }
+    supervise::remember_ports(paths, record, &arguments.also)
+}
+
+async fn run(arguments: &RunArgs, paths: &EnvironmentPaths, record: &Record, ui: &Ui) -> Result<(), Failure> {
+    let address = arguments.address;
+    if !address.is_loopback() {
+        if !arguments.expose {
+            return Err(Failure::usage(format!("with `--address {address}` other machines would reach Airflow"))
+                .hint(format!("to let them: `windtunnel forward run --address {address} --expose`")));
+        }
+        ui.warn(&format!(
+            "whoever reaches {} reaches Airflow, and the password travels unencrypted",
+            SocketAddr::new(address, record.port)
+        ));
+    }
+    remember(&arguments.ports, paths, record)?;
+    let manner = Manner { detached: arguments.detached, address, only: arguments.route.map(Into::into) };
+    process::run(paths, record, manner, ui).await
+}
+
+fn unit(starter: Option<StarterChoice>, record: &Record, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
+    let usual = if cfg!(target_os = "macos") { Starter::Launchd } else { Starter::Systemd };
+    let unit = Unit {
+        name: &record.name,
+        port: record.port,
+        program: &surroundings.program,
+        state: surroundings.paths.state(),
+        log: &surroundings.paths.environment(&record.name).forward_log(),
+    };
+    let text = unit.text(starter.map_or(usual, Into::into))?;
+    if ui.is_json() {
+        ui.document(&json!({ "unit": text }));
+    } else {
+        ui.data(&text);
+    }
+    Ok(())
 }
 
 fn status(paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
@@ -55,7 +107,10 @@ fn status(paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
 fn show(status: &ForwardStatus, ui: &Ui) {
     if ui.is_json() {
         ui.document(status);
-    } else {
-        ui.data(&format!("forward: {status}\n"));
+        return;
+    }
+    ui.data(&format!("forward: {status}\n"));
+    for line in status.also() {
+        ui.data(&format!("also: {line}\n"));
     }
 }

@@ -189,6 +189,7 @@ fn render(status: &Status) -> String {
         Some(forward) => format!("{:12} {forward}", "forward"),
         None => format!("{:12} not running", "forward"),
     });
+    lines.extend(status.forward.iter().flat_map(ForwardStatus::also).map(|also| format!("{:12} {also}", "")));
     if let Some(health) = &status.health {
         let complaints = health.complaints();
         let parts = health.parts().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");

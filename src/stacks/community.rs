@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::services::{DATABASE_PORT, REDIS_PORT};
 use super::{
     BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, credentials_secret, from_secret, pod_user, requests,
     split_image,
@@ -110,7 +111,7 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         "externalDatabase": {
             "type": "postgres",
             "host": shape.database(),
-            "port": 5432,
+            "port": DATABASE_PORT,
             "database": "airflow",
             "user": "airflow",
             "passwordSecret": secret,
@@ -120,7 +121,7 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
     if celery {
         values["workers"] = json!({"enabled": true, "replicas": 1, "podLabels": labels, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
         values["externalRedis"] = json!({
-            "host": shape.redis(), "port": 6379, "databaseNumber": 1, "passwordSecret": secret, "passwordSecretKey": "database-password",
+            "host": shape.redis(), "port": REDIS_PORT, "databaseNumber": 1, "passwordSecret": secret, "passwordSecretKey": "database-password",
         });
     }
     match values {

@@ -6,6 +6,7 @@ mod guard;
 mod lite;
 mod official;
 mod overrides;
+mod services;
 mod shape;
 
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ use crate::profile::{self, Executor, Generation, StackName};
 use crate::state::Credentials;
 pub use guard::{check, check_change, check_values};
 pub use overrides::{left_out, merged, warnings};
+use services::{DATABASE_PORT, REDIS_PORT};
+pub use services::{Served, served, service, services};
 pub use shape::Shape;
 
 /// The user that the Airflow image is made for.
@@ -169,16 +172,6 @@ fn other(
     }
 }
 
-/// Name and port of the web interface's Service.
-#[must_use]
-pub fn service(shape: Shape<'_>) -> (String, u16) {
-    let part = match shape.stack {
-        StackName::Lite | StackName::Community => "web",
-        StackName::Official => official::web(shape.generation),
-    };
-    (shape.part(part), 8080)
-}
-
 /// The name of the Secret that must be there before Helm runs; its keys are those of [`crate::state::Credentials`] and what follows from them.
 #[must_use]
 pub fn credentials_secret(release: &str) -> String {
@@ -203,7 +196,7 @@ pub fn secrets(shape: Shape<'_>, credentials: &Credentials) -> Vec<(String, Vec<
     if shape.stack != StackName::Lite {
         let password = credentials.database_password.expose_secret();
         // The password is of characters that are safe in an address.
-        let connection = format!("postgresql://airflow:{password}@{}:5432/airflow", shape.database());
+        let connection = format!("postgresql://airflow:{password}@{}:{DATABASE_PORT}/airflow", shape.database());
         entries.push(("connection", connection));
         // Airflow 2's name of it.
         entries.push(("webserver-secret-key", credentials.api_secret_key.expose_secret().to_owned()));
@@ -211,7 +204,7 @@ pub fn secrets(shape: Shape<'_>, credentials: &Credentials) -> Vec<(String, Vec<
     let mut secrets = vec![(credentials_secret(shape.name), entries)];
     if shape.executor == Executor::Celery {
         let password = credentials.database_password.expose_secret();
-        let broker = format!("redis://:{password}@{}:6379/0", shape.redis());
+        let broker = format!("redis://:{password}@{}:{REDIS_PORT}/0", shape.redis());
         secrets.push((broker_secret(shape.name), vec![("connection", broker)]));
     }
     secrets

@@ -1,7 +1,7 @@
 //! What a running forward says of itself: written by its process, read by every other command.
 
 use std::fmt::{Display, Formatter};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,48 @@ pub struct ForwardSettings {
     pub service: String,
     /// The Service's port.
     pub service_port: u16,
+    /// What is forwarded beside the web interface.
+    #[serde(default)]
+    pub also: Vec<ForwardedPort>,
     /// The windtunnel that it runs: after an update it is started anew.
     pub version: String,
+}
+
+/// A port of 127.0.0.1 that leads to another Service than the web interface's, in the same namespace.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ForwardedPort {
+    /// The component's name.
+    pub component: String,
+    /// The local port, on 127.0.0.1.
+    pub port: u16,
+    /// The Service's name.
+    pub service: String,
+    /// The Service's port.
+    pub service_port: u16,
+}
+
+/// How one port of the forward is.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ForwardCondition {
+    /// The route of the next connection; none while no pod is ready.
+    pub route: Option<ForwardRoute>,
+    /// Connections accepted so far, up to ten seconds ago.
+    pub connections: u64,
+    /// What is wrong right now, in one line.
+    pub trouble: Option<String>,
+    /// Why the last connection that could not be served was closed, in one line.
+    pub last_error: Option<String>,
+}
+
+impl ForwardCondition {
+    fn way(&self) -> String {
+        match (self.route, &self.trouble) {
+            (Some(ForwardRoute::Direct { .. }), _) => "direct to the node".to_owned(),
+            (Some(ForwardRoute::ApiServer), _) => "through the API server".to_owned(),
+            (None, Some(trouble)) => format!("waiting: {trouble}"),
+            (None, None) => "waiting for the cluster".to_owned(),
+        }
+    }
 }
 
 /// The state of a forward, as of its last change.
@@ -43,17 +83,22 @@ pub struct ForwardState {
     pub process: u32,
     /// When it began to listen.
     pub since: Timestamp,
+    /// Where it listens for the web interface; on 127.0.0.1 it always does.
+    #[serde(default = "localhost")]
+    pub address: IpAddr,
     /// What it forwards.
     #[serde(flatten)]
     pub settings: ForwardSettings,
-    /// The route of the next connection; none while no pod is ready.
-    pub route: Option<ForwardRoute>,
-    /// Connections accepted so far, up to ten seconds ago.
-    pub connections: u64,
-    /// What is wrong right now, in one line.
-    pub trouble: Option<String>,
-    /// Why the last connection that could not be served was closed, in one line.
-    pub last_error: Option<String>,
+    /// How the port of the web interface is.
+    #[serde(flatten)]
+    pub condition: ForwardCondition,
+    /// How the other ports are, in the order of the settings.
+    #[serde(default)]
+    pub also_conditions: Vec<ForwardCondition>,
+}
+
+const fn localhost() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::LOCALHOST)
 }
 
 /// What is known of a forward from outside.
@@ -66,21 +111,29 @@ pub struct ForwardStatus {
     pub state: ForwardState,
 }
 
+impl ForwardStatus {
+    /// One line for each port beside the web interface's: `127.0.0.1:5432 → airflow-cluster-database:5432, through the API server`.
+    #[must_use]
+    pub fn also(&self) -> Vec<String> {
+        let ports = self.state.settings.also.iter().zip(&self.state.also_conditions);
+        let line = |(forwarded, condition): (&ForwardedPort, &ForwardCondition)| {
+            let ForwardedPort { port, service, service_port, .. } = forwarded;
+            format!("127.0.0.1:{port} → {service}:{service_port}, {}", condition.way())
+        };
+        if self.running { ports.map(line).collect() } else { Vec::new() }
+    }
+}
+
 /// One line: `running (pid 123) 127.0.0.1:7070 → airflow-cluster-web:8080, direct to the node`.
 impl Display for ForwardStatus {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let ForwardState { process, settings, route, trouble, .. } = &self.state;
-        let ways = format!("127.0.0.1:{} → {}:{}", settings.port, settings.service, settings.service_port);
+        let ForwardState { process, address, settings, condition, .. } = &self.state;
+        let local = SocketAddr::new(*address, settings.port);
+        let ways = format!("{local} → {}:{}", settings.service, settings.service_port);
         if !self.running {
             return write!(formatter, "not running: process {process} ended without a word ({ways})");
         }
-        let route = match (route, trouble) {
-            (Some(ForwardRoute::Direct { .. }), _) => "direct to the node",
-            (Some(ForwardRoute::ApiServer), _) => "through the API server",
-            (None, Some(trouble)) => &format!("waiting: {trouble}"),
-            (None, None) => "waiting for the cluster",
-        };
-        write!(formatter, "running (pid {process}) {ways}, {route}")
+        write!(formatter, "running (pid {process}) {ways}, {}", condition.way())
     }
 }
 
@@ -89,22 +142,29 @@ mod tests {
     use super::*;
 
     fn status(running: bool, route: Option<ForwardRoute>, trouble: Option<&str>) -> ForwardStatus {
+        let database = ForwardedPort {
+            component: "database".to_owned(),
+            port: 15432,
+            service: "airflow-cluster-database".to_owned(),
+            service_port: 5432,
+        };
         let settings = ForwardSettings {
             port: 7070,
             context: "kind-airflow-cluster".to_owned(),
             namespace: "airflow-cluster".to_owned(),
             service: "airflow-cluster-web".to_owned(),
             service_port: 8080,
+            also: vec![database],
             version: "0.1.0".to_owned(),
         };
+        let trouble = trouble.map(str::to_owned);
         let state = ForwardState {
             process: 123,
             since: Timestamp::UNIX_EPOCH,
+            address: localhost(),
             settings,
-            route,
-            connections: 0,
-            trouble: trouble.map(str::to_owned),
-            last_error: None,
+            condition: ForwardCondition { route, trouble, ..ForwardCondition::default() },
+            also_conditions: vec![ForwardCondition::default()],
         };
         ForwardStatus { running, state }
     }
@@ -120,7 +180,12 @@ mod tests {
             status(true, None, Some("no pod is ready")).to_string(),
             "running (pid 123) 127.0.0.1:7070 → airflow-cluster-web:8080, waiting: no pod is ready"
         );
+        assert_eq!(
+            status(true, direct, None).also(),
+            ["127.0.0.1:15432 → airflow-cluster-database:5432, waiting for the cluster"]
+        );
         assert!(status(false, direct, None).to_string().starts_with("not running: process 123"));
+        assert!(status(false, direct, None).also().is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Files are 0600 and written atomically, folders 0700. Nothing here knows a cluster.
 
 mod credentials;
+mod extra_port;
 mod file;
 mod forward;
 mod lock;
@@ -10,8 +11,9 @@ mod paths;
 mod record;
 
 pub use credentials::{Credentials, USER, expose};
+pub use extra_port::ExtraPort;
 pub use file::{read_json, write_json, write_private};
-pub use forward::{ForwardRoute, ForwardSettings, ForwardState, ForwardStatus};
+pub use forward::{ForwardCondition, ForwardRoute, ForwardSettings, ForwardState, ForwardStatus, ForwardedPort};
 pub use lock::{Lock, holder as lock_holder};
 pub use paths::{EnvironmentPaths, Paths};
 pub use record::{FORMAT, Record, RecordedImage};

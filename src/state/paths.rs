@@ -17,6 +17,12 @@ impl Paths {
         Self { state }
     }
 
+    /// The folder of all that is remembered, which `WINDTUNNEL_STATE` names.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// The paths of one environment, which need not exist.
     #[must_use]
     pub fn environment(&self, name: &str) -> EnvironmentPaths {
@@ -131,6 +137,12 @@ impl EnvironmentPaths {
     #[must_use]
     pub fn forward_lock(&self) -> PathBuf {
         self.root.join("forward.lock")
+    }
+
+    /// The ports that are forwarded beside the web interface: [`crate::state::ExtraPort`].
+    #[must_use]
+    pub fn forward_ports(&self) -> PathBuf {
+        self.root.join("forward-ports.json")
     }
 
     /// The forward's log.

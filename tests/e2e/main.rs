@@ -13,6 +13,7 @@ mod backup;
 mod browser;
 mod charts;
 mod docker;
+mod endurance;
 mod environment;
 mod existing;
 mod faults;

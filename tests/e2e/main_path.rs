@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::sockets::server;
 use crate::traces::{Stranger, Traces};
 use crate::until::until;
-use crate::{forward, lifecycle, readme};
+use crate::{endurance, forward, lifecycle, readme};
 
 /// The DAG that README shows, its task, and what that prints.
 const DAG: &str = "hello";
@@ -60,6 +60,8 @@ fn main_path() {
     test("up again changes nothing", &up_again);
     test("README's commands", &|place| readme::commands_work(place, &format!("{DAG}/{run}/{TASK}")));
     test("the web pod is deleted", &forward::survives_the_pod);
+    test("a web pod is deleted again and again", &endurance::survives_many_pods);
+    test("the API server starts again", &endurance::survives_the_api_server);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
     test("an upgrade that fails, and one that does not", &lifecycle::upgrade);
@@ -74,6 +76,14 @@ fn main_path() {
 fn why(environment: &Environment, airflow: &Airflow) {
     environment.windtunnel(&["why", DAG, TASK]).succeeded().says(&["succeeded"]);
     environment.windtunnel(&["why", "no_such_dag"]).ended_with(2).says(&["Airflow has no DAG `no_such_dag`"]);
+    let file = environment.project().join("dags/broken.py");
+    std::fs::write(&file, "from airflow.sdk import dag\n\nimport no_such_module\n").unwrap();
+    until("the broken file to be named", Duration::from_mins(1), || {
+        let told = environment.windtunnel(&["why", "broken"]).ended_with(2).stderr;
+        let parts = ["error[WT807]", "broken.py", "line 3", "No module named 'no_such_module'"];
+        if parts.iter().all(|part| told.contains(part)) { Ok(()) } else { Err(told) }
+    });
+    std::fs::remove_file(file).unwrap();
     let file = environment.project().join("dags/large.py");
     std::fs::write(&file, LARGE_DAG).unwrap();
     airflow.await_dag("large");

@@ -18,7 +18,7 @@ enum Exercise {
 use Exercise::{Elsewhere, Run, With};
 
 /// The longest beginning that fits decides. A command that none fits fails the tests.
-const EXERCISES: [(&str, Exercise); 44] = [
+const EXERCISES: [(&str, Exercise); 49] = [
     ("cat > dags/", Elsewhere("main_path.rs writes its DAG with it")),
     ("cat > values.yaml", Run),
     ("docker login", Elsewhere("a registry of the user's; images.rs has one with a login")),
@@ -39,6 +39,15 @@ const EXERCISES: [(&str, Exercise); 44] = [
     ("windtunnel down", With("--dry-run")),
     ("windtunnel down --name", With("|| test $? = 10")),
     ("windtunnel explain", Run),
+    (
+        "windtunnel forward run --address",
+        Elsewhere("it would let other machines in; tests/it does, at a machine of its own"),
+    ),
+    ("windtunnel forward start --also", Run),
+    ("windtunnel forward start --only-web", Run),
+    ("windtunnel forward status", Run),
+    ("windtunnel forward stop", Elsewhere("what comes after needs the forward; forward.rs")),
+    ("windtunnel forward unit", Run),
     ("windtunnel init", With("&& rm windtunnel.yaml")),
     ("windtunnel list", Run),
     ("windtunnel logs", Run),
@@ -88,6 +97,7 @@ pub(crate) fn commands_work(environment: &Environment, task: &str) {
         ("hello/manual__2026-11-20T10:00:00+00:00/greet", task.to_owned()),
         ("--name second", format!("--name {}-second", environment.name)),
         ("7171", free_port().to_string()),
+        ("15432", free_port().to_string()),
         ("./mine.yaml", format!("{root}/profiles/lite.yaml")),
         ("./bundle", bundle.display().to_string()),
         ("scripts/", format!("{root}/scripts/")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -139,6 +140,14 @@ impl TestContext {
         };
         self.assert_no_secret(&run);
         run
+    }
+
+    /// Starts the binary in the project's folder and leaves it to the test to end it.
+    #[expect(clippy::disallowed_methods, reason = "a program that goes on while the test looks at it")]
+    pub(crate) fn spawn(&self, arguments: &[&str], stderr: Stdio) -> Child {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windtunnel"));
+        command.args(arguments).current_dir(self.path("project")).env_clear().envs(self.variables());
+        command.stderr(stderr).spawn().unwrap()
     }
 
     /// The same run without its commands: where a tool is run side by side with itself they have no one order.
@@ -316,7 +325,7 @@ impl fmt::Display for Run {
 }
 
 /// A port that is free and that no other test gets: below those that the kernel gives away by itself.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 40).unwrap() * 250;
     let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed));

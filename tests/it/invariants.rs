@@ -145,6 +145,18 @@ fn nothing_but_main_looks_at_the_process_environment() {
     assert!(faults.is_empty(), "invariant 4:\n{}", faults.join("\n"));
 }
 
+/// The wall clock jumps when a laptop wakes up. What is said and written has its time; nothing waits by it.
+#[test]
+fn the_forward_waits_by_the_monotonic_clock() {
+    let faults = faults(|source, mention| {
+        let named = ["jiff", "std::time::SystemTime"].iter().find(|path| mention.begins_with(path))?;
+        let only_tells = ["cluster::forward::log", "cluster::forward::process"].iter().any(|room| source.is_in(room));
+        let waits = source.is_in("cluster::forward") && !only_tells;
+        waits.then(|| format!("only the forward's log and state have a use for `{named}`"))
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn no_file_is_long() {
     let long: Vec<String> = source::files(&["profiles", "scripts", "src", "tests"])

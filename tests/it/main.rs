@@ -29,6 +29,7 @@ mod downloads;
 mod existing;
 mod explain;
 mod foreign;
+mod forward;
 mod images;
 mod inspect;
 mod list;

@@ -1,5 +1,6 @@
 //! Carries one client through a tunnel, from its first byte to its last.
 
+use std::future::pending;
 use std::io::{ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(super) enum End {
 /// What the two directions know of each other.
 #[derive(Default)]
 struct Talk {
+    /// The pod has spoken.
+    heard: AtomicBool,
     /// The client spoke last.
     asked: AtomicBool,
     /// The client has ended its sending.
@@ -46,8 +49,8 @@ struct Talk {
     answered: Notify,
 }
 
-/// Carries the client to its end.
-pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStream) -> End {
+/// Carries the client to its end. The pod has to begin to answer within `limit`; after that, silence may last.
+pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStream, limit: Duration) -> End {
     let (client_reader, client_writer) = client.split();
     let (reader, writer) = (&mut tunnel.reader, &tunnel.writer);
     let talk = Talk::default();
@@ -57,6 +60,7 @@ pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStrea
         // The pod has ended: nobody would hear what the client still says.
         end = &mut down => return finish(end, writer.send(&last).await),
         ended = up(client_reader, writer, pair, &talk) => if ended.is_err() { return End::Broken },
+        () = unanswered(limit, &talk) => return End::Broken,
     }
     // There is no half-open connection into a pod: a second after our end containerd cuts the answer off
     // (containerd, `internal/cri/server/sandbox_portforward_linux.go`).
@@ -71,6 +75,13 @@ pub(super) async fn carry(tunnel: &mut Tunnel, pair: Pair, client: &mut TcpStrea
     }
     // The client is gone. What the pod may still say, for the second that containerd gives it, is skipped by the next one.
     finish(Ok(End::Clean), writer.send(&last).await)
+}
+
+async fn unanswered(limit: Duration, talk: &Talk) {
+    sleep(limit).await;
+    if talk.heard.load(Ordering::Relaxed) {
+        pending::<()>().await;
+    }
 }
 
 fn finish(end: Result<End>, sent: Result<()>) -> End {
@@ -111,6 +122,7 @@ async fn down(
         match frame {
             Frame::Data { stream, last } if stream == pair.data => {
                 if length > 0 {
+                    talk.heard.store(true, Ordering::Relaxed);
                     talk.asked.store(false, Ordering::Relaxed);
                     pass(reader, &mut client).await?;
                     if talk.ended.load(Ordering::Relaxed) {

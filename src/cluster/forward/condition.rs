@@ -3,20 +3,7 @@
 use super::Route;
 use super::backends::Backends;
 use super::direct::Direct;
-use crate::state::ForwardRoute;
-
-/// How the forward is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Condition {
-    /// The route of the next connection; none while no pod is ready.
-    pub route: Option<ForwardRoute>,
-    /// What is wrong right now, in one line.
-    pub trouble: Option<String>,
-    /// Why the last connection that could not be served was closed.
-    pub last_error: Option<String>,
-    /// Connections accepted so far.
-    pub connections: u64,
-}
+use crate::state::{ForwardCondition, ForwardRoute};
 
 /// The route that the next connection will take.
 pub(super) fn route(backends: &Backends, direct: &Direct, only: Option<Route>) -> Option<ForwardRoute> {
@@ -48,7 +35,7 @@ pub(super) fn obstacle(backends: &Backends, direct: &Direct) -> String {
 }
 
 /// One line for each thing that is now otherwise.
-pub(super) fn changes(before: &Condition, now: &Condition, obstacle: &str) -> Vec<String> {
+pub(super) fn changes(before: &ForwardCondition, now: &ForwardCondition, obstacle: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if before.trouble != now.trouble {
         lines.extend(now.trouble.clone());
@@ -84,11 +71,11 @@ mod tests {
 
     #[test]
     fn every_change_is_one_line() {
-        let calm = Condition::default();
-        let waiting = Condition { trouble: Some("no pod of service web is ready".to_owned()), ..calm.clone() };
+        let calm = ForwardCondition::default();
+        let waiting = ForwardCondition { trouble: Some("no pod of service web is ready".to_owned()), ..calm.clone() };
         assert_eq!(changes(&calm, &waiting, ""), ["no pod of service web is ready"]);
         assert!(changes(&waiting, &waiting, "").is_empty());
-        let served = Condition { route: Some(ForwardRoute::ApiServer), connections: 7, ..calm };
+        let served = ForwardCondition { route: Some(ForwardRoute::ApiServer), connections: 7, ..calm };
         assert_eq!(changes(&waiting, &served, "refused"), ["route: through the API server (refused)"]);
     }
 }

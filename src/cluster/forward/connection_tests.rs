@@ -10,23 +10,27 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::backends::Backends;
-use super::connection::{Shared, serve};
+use super::connection::{LIMITS, Limits, Shared, serve};
 use super::direct::Direct;
 use super::fake_node::FakeNode;
 use super::pool::Pool;
 use super::{Route, Target};
 
-struct Forward {
-    shared: Arc<Shared>,
-    backends: watch::Sender<Backends>,
-    direct: watch::Sender<Direct>,
+pub(super) struct Forward {
+    pub(super) shared: Arc<Shared>,
+    pub(super) backends: watch::Sender<Backends>,
+    pub(super) direct: watch::Sender<Direct>,
 }
 
 fn forward(only: Option<Route>) -> Forward {
     patient(only, Duration::from_secs(30))
 }
 
-fn patient(only: Option<Route>, wait: Duration) -> Forward {
+fn patient(only: Option<Route>, pod: Duration) -> Forward {
+    limited(only, Limits { pod, ended: pod, ..LIMITS })
+}
+
+pub(super) fn limited(only: Option<Route>, limits: Limits) -> Forward {
     let (backends, backends_receiver) = watch::channel(Backends::default());
     let (direct, direct_receiver) = watch::channel(Direct::default());
     let target = Target {
@@ -40,7 +44,7 @@ fn patient(only: Option<Route>, wait: Duration) -> Forward {
         pool: Pool::new(target.namespace.clone()),
         target,
         only,
-        wait,
+        limits,
         backends: backends_receiver,
         direct: direct_receiver,
         direct_failed: Notify::new(),
@@ -50,7 +54,7 @@ fn patient(only: Option<Route>, wait: Duration) -> Forward {
 
 impl Forward {
     /// A client, and the task that serves it.
-    async fn client(&self) -> (TcpStream, tokio::task::JoinHandle<Result<(), String>>) {
+    pub(super) async fn client(&self) -> (TcpStream, tokio::task::JoinHandle<Result<(), String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
@@ -109,9 +113,11 @@ async fn a_connection_waits_for_a_ready_pod_and_is_then_served() {
 async fn a_connection_without_any_pod_is_closed_with_the_reason() {
     let forward = patient(None, Duration::from_millis(20));
     let (mut client, served) = forward.client().await;
+    client.write_all(b"question").await.unwrap();
     let reason = served.await.unwrap().unwrap_err();
     assert_eq!(reason, "a connection was closed after 0 s: the API server has not answered yet");
-    assert_eq!(hear(&mut client).await, "");
+    // What it said was never read, so that the close is a reset.
+    assert!(client.read(&mut [0]).await.is_err());
 }
 
 #[tokio::test]
@@ -200,8 +206,10 @@ async fn a_node_that_moved_ends_the_connections_to_its_old_address() {
     forward.direct.send_replace(Direct { address: old.local_addr().ok(), obstacle: None });
     forward.backends.send_replace(FakeNode::start(1).await.backends());
     let (mut client, served) = forward.client().await;
+    client.write_all(b"question").await.unwrap();
     // Accepted and then silent, as the old address of a node is.
-    let _accepted = old.accept().await.unwrap();
+    let (mut accepted, _) = old.accept().await.unwrap();
+    accepted.read_exact(&mut [0; 8]).await.unwrap();
     forward.direct.send_replace(echo().await);
     assert_eq!(hear(&mut client).await, "");
     served.await.unwrap().unwrap();

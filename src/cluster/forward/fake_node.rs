@@ -1,6 +1,7 @@
 //! For tests: an API server and node that speak port-forward, with a talkative pod behind them.
 //!
-//! The pod answers `question` with `answer` and ends, takes `pause` in silence, and cannot be reached for `refuse`.
+//! The pod answers `question` with `answer` and ends, `hello` with `hello`, and `poll` with `answer` a second later; it takes all
+//! else in silence, and cannot be reached for `refuse`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,8 +45,10 @@ impl FakeNode {
             cluster: Some(cluster),
             epoch: 1,
             node_port: Some(30080),
+            exist: vec![pod.uid.clone()],
             pods: vec![pod],
             node_port_agrees: true,
+            changed: None,
             stale: false,
             trouble: None,
         }
@@ -74,6 +77,15 @@ async fn tunnel(mut stream: TcpStream, clients: usize) -> Option<()> {
                 stream.write_all(&spdy::data_head(data, 6, false)).await.ok()?;
                 stream.write_all(b"answer").await.ok()?;
                 stream.write_all(&spdy::data_head(data, 0, true)).await.ok()?;
+            }
+            Frame::Data { stream: data, .. } if payload == b"hello" => {
+                stream.write_all(&spdy::data_head(data, 5, false)).await.ok()?;
+                stream.write_all(b"hello").await.ok()?;
+            }
+            Frame::Data { stream: data, .. } if payload == b"poll" => {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                stream.write_all(&spdy::data_head(data, 6, false)).await.ok()?;
+                stream.write_all(b"answer").await.ok()?;
             }
             Frame::Data { stream: data, .. } if payload == b"refuse" => {
                 let reason = br#"{"closeConnection":true,"message":"connection refused"}"#;

@@ -1,10 +1,21 @@
-//! The forward: 127.0.0.1 to one Service, for as long as the environment exists.
+//! The forward: 127.0.0.1 to the web interface's Service, for as long as the environment exists, and on wish to others.
 //!
 //! `observe` watches what the Service leads to, `direct` proves the way straight to the node, `pool` keeps tunnels
 //! through the API server open; each `connection` takes the better way that works. [`supervise`] starts, stops and asks
-//! the background process, whose inside is [`process`].
+//! the background process, whose inside is [`process`]; [`mod@unit`] lets systemd or launchd start it.
+//!
+//! # Bounds
+//!
+//! At most [`ROOM`] connections are open at a time; one more is closed at once, with a line in the log. A client takes no stream into a
+//! pod before its first word, and is closed if that does not come within a minute; one whose pod has said nothing within ten minutes
+//! of that is closed too, so that a client that sends a byte at a time holds its stream no longer. What has begun to talk may then be
+//! silent for as long as it likes: websockets, long polls and sessions of a database are. A peer that is gone without a word is noticed
+//! by TCP's keep-alive within 35 seconds. Nothing is read that cannot be handed on, so that a client that never reads
+//! costs no memory here. Every time here is that of the machine's monotonic clock: setting the wall clock changes nothing.
 
 mod backends;
+#[cfg(test)]
+mod bounds_tests;
 mod carry;
 mod condition;
 mod connection;
@@ -14,36 +25,39 @@ mod direct;
 #[cfg(test)]
 mod fake_node;
 mod frames;
+mod log;
 mod objects;
 mod observe;
 mod pool;
 mod port;
 pub mod process;
+mod socket;
 mod spdy;
 mod splice;
 pub mod supervise;
 mod tunnel;
+pub mod unit;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 
+use crate::error::Failure;
 use crate::stacks;
-use crate::state::{EnvironmentPaths, ForwardSettings, Record};
+use crate::state::{EnvironmentPaths, ExtraPort, ForwardCondition, ForwardSettings, ForwardedPort, Record};
 use backends::Backends;
-pub use condition::Condition;
-use connection::Shared;
+use connection::{LIMITS, Shared};
 use direct::Direct;
 use pool::Pool;
 pub use port::{port_holder, port_is_free};
 
-/// How long a connection may wait for a pod before it is closed: as long as browsers wait for an answer, about.
-const WAIT: Duration = Duration::from_mins(1);
+/// How many connections may be open at a time, over all ports. Each takes two file descriptors.
+pub const ROOM: usize = 1000;
 /// How long open connections may go on after the forward was told to stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often the count of connections is told, if it changed.
@@ -67,31 +81,55 @@ pub struct Target {
 }
 
 impl Target {
-    /// The web Service of an environment.
+    /// The web Service of an environment, then those of the ports that are forwarded beside it.
     #[must_use]
-    pub fn new(paths: &EnvironmentPaths, settings: &ForwardSettings) -> Self {
-        Self {
+    pub fn all(paths: &EnvironmentPaths, settings: &ForwardSettings) -> Vec<Self> {
+        let web = (settings.service.clone(), settings.service_port);
+        let also = settings.also.iter().map(|forwarded| (forwarded.service.clone(), forwarded.service_port));
+        let target = |(service, service_port)| Self {
             kubeconfig: paths.kubeconfig(),
             context: settings.context.clone(),
             namespace: settings.namespace.clone(),
-            service: settings.service.clone(),
-            service_port: settings.service_port,
-        }
+            service,
+            service_port,
+        };
+        std::iter::once(web).chain(also).map(target).collect()
     }
 }
 
-/// The settings that an environment wants its forward to have.
-#[must_use]
-pub fn settings(record: &Record) -> ForwardSettings {
+/// The settings that an environment wants its forward to have, with these ports beside that of the web interface.
+///
+/// # Errors
+/// A port is of a component that the environment does not have, or is wanted twice.
+pub fn settings(record: &Record, extra: &[ExtraPort]) -> Result<ForwardSettings, Failure> {
     let (service, service_port) = stacks::service(record.into());
-    ForwardSettings {
+    let mut taken = vec![record.port];
+    let mut also = Vec::new();
+    for wanted in extra {
+        let served = stacks::served(record.into(), &wanted.component, wanted.port)?;
+        if taken.contains(&wanted.local) {
+            return Err(Failure::usage(format!("port {} cannot lead to two things", wanted.local)).hint(format!(
+                "to choose another one: `windtunnel forward start --also PORT:{}:{}`",
+                wanted.component, wanted.port
+            )));
+        }
+        taken.push(wanted.local);
+        also.push(ForwardedPort {
+            component: wanted.component.clone(),
+            port: wanted.local,
+            service: served.service,
+            service_port: served.port,
+        });
+    }
+    Ok(ForwardSettings {
         port: record.port,
         context: record.context.clone(),
         namespace: record.namespace.clone(),
         service,
         service_port,
+        also,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+    })
 }
 
 /// One of the two routes.
@@ -109,7 +147,7 @@ pub enum News {
     /// Something happened: a line for the log.
     Line(String),
     /// The condition changed.
-    Condition(Condition),
+    Condition(ForwardCondition),
 }
 
 /// Why the forward ended.
@@ -121,21 +159,31 @@ pub enum Ended {
     EnvironmentGone,
 }
 
-/// Serves every connection to `listener` until `stop` is done or the environment is gone.
+/// Where clients come in, and where they are led.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where clients come in.
+    pub listeners: Vec<TcpListener>,
+    /// Where they are led.
+    pub target: Target,
+}
+
+/// Serves every connection until `stop` is done or the environment is gone. `room` has a permit for each that may be open.
 pub async fn serve(
-    listener: TcpListener,
-    target: Target,
+    entry: Entry,
     only: Option<Route>,
+    room: Arc<Semaphore>,
     stop: impl Future<Output = ()>,
     mut tell: impl FnMut(News),
 ) -> Ended {
+    let Entry { listeners, target } = entry;
     let (backends_sender, mut backends) = watch::channel(Backends::default());
     let (direct_sender, mut direct) = watch::channel(Direct::default());
     let shared = Arc::new(Shared {
         pool: Pool::new(target.namespace.clone()),
         target: target.clone(),
         only,
-        wait: WAIT,
+        limits: LIMITS,
         backends: backends.clone(),
         direct: direct.clone(),
         direct_failed: Notify::new(),
@@ -146,17 +194,30 @@ pub async fn serve(
     let mut stop = std::pin::pin!(stop);
     let mut clients = JoinSet::new();
     let mut count = interval(COUNT);
-    let (mut now, mut told) = (Condition::default(), Condition::default());
+    let (mut now, mut told) = (ForwardCondition::default(), ForwardCondition::default());
+    let mut full = false;
     let ended = loop {
         tokio::select! {
             () = &mut stop => break Ended::Stopped,
             () = &mut observing => break Ended::EnvironmentGone,
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => {
+            accepted = socket::accept(&listeners) => match accepted {
+                Ok(client) => {
                     now.connections += 1;
-                    let shared = Arc::clone(&shared);
-                    clients.spawn(async move { connection::serve(client, &shared).await });
-                    continue;
+                    if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+                        full = false;
+                        let shared = Arc::clone(&shared);
+                        clients.spawn(async move {
+                            let _place = place;
+                            connection::serve(client, &shared).await
+                        });
+                        continue;
+                    }
+                    if std::mem::replace(&mut full, true) {
+                        continue;
+                    }
+                    // Said each time that it has become full, not for each connection.
+                    told.last_error = None;
+                    now.last_error = Some("connections are closed at once: as many as may be are open".to_owned());
                 }
                 Err(error) => {
                     tell(News::Line(format!("a connection could not be accepted: {error}")));
@@ -182,7 +243,7 @@ pub async fn serve(
             tell(News::Condition(now.clone()));
         }
     };
-    drop(listener);
+    drop(listeners);
     // What is left after this is cut off when the set is dropped.
     let _ = timeout(FAREWELL, async { while clients.join_next().await.is_some() {} }).await;
     ended

@@ -97,6 +97,11 @@ impl Objects {
         pods.map(|pod| format!("{}@{}", pod.uid, pod.version.as_deref().unwrap_or_default())).collect()
     }
 
+    /// The UIDs of all pods.
+    pub(super) fn uids(&self) -> Vec<String> {
+        self.pods.now.values().map(|pod| pod.uid.clone()).collect()
+    }
+
     /// The node port of the Service.
     pub(super) fn node_port(&self) -> Option<u16> {
         self.forwarded()?.node_port

@@ -170,9 +170,14 @@ async fn follow(
 
 fn publish(backends: &watch::Sender<Backends>, objects: &Objects, stale: bool, anew: Option<&Cluster>) {
     let (pods, node_port, agrees) = (objects.ready_pods(), objects.node_port(), objects.node_port_agrees());
+    let exist = objects.uids();
     backends.send_if_modified(|now| {
-        let same = now.pods == pods && now.node_port == node_port && now.node_port_agrees == agrees;
+        let same =
+            now.pods == pods && now.exist == exist && now.node_port == node_port && now.node_port_agrees == agrees;
         let modified = anew.is_some() || now.stale != stale || !same;
+        if now.epoch > 0 && now.pods != pods {
+            now.changed = Some(Instant::now());
+        }
         if let Some(cluster) = anew {
             now.epoch += 1;
             now.cluster = Some(cluster.clone());
@@ -180,6 +185,7 @@ fn publish(backends: &watch::Sender<Backends>, objects: &Objects, stale: bool, a
         }
         now.stale = stale;
         now.pods = pods;
+        now.exist = exist;
         now.node_port = node_port;
         now.node_port_agrees = agrees;
         modified
@@ -301,6 +307,8 @@ mod tests {
         });
         let seen = backends.wait_for(|now| now.pods.iter().any(|pod| pod.pod == "new")).await.unwrap().clone();
         assert_eq!((seen.epoch, seen.node_port, seen.pods.len()), (1, Some(30080), 2));
+        assert_eq!(seen.exist, ["new", "old"]);
+        assert!(seen.changed.is_some() && !seen.node_port_is_sure(), "kube-proxy does not know of the new pod yet");
         let (end, _sender) = watching.await.unwrap();
         assert_eq!(end, End::Trouble("the API server cannot be reached: ServiceError: connection refused".to_owned()));
     }

@@ -30,12 +30,21 @@ pub fn port_holder(port: u16) -> Option<String> {
     Some(format!("{} (process {process})", name.trim()))
 }
 
-/// The failure that a stranger on the port is.
+/// The failure that a stranger on the port of the web interface is.
 pub(super) fn port_is_taken(port: u16) -> Failure {
+    taken(port).hint("to use another port: `windtunnel up --port PORT`")
+}
+
+/// The failure that a stranger on a port beside it is.
+pub(super) fn extra_port_is_taken(port: u16, component: &str, component_port: u16) -> Failure {
+    taken(port)
+        .hint(format!("to use another port: `windtunnel forward start --also PORT:{component}:{component_port}`"))
+        .hint("to do without: `windtunnel forward start --only-web`")
+}
+
+fn taken(port: u16) -> Failure {
     let holder = port_holder(port).unwrap_or_else(|| "another program".to_owned());
-    Failure::new(Kind::Foreign, format!("port {port} on 127.0.0.1 is taken by {holder}"))
-        .code(Code::PortTaken)
-        .hint("to use another port: `windtunnel up --port PORT`")
+    Failure::new(Kind::Foreign, format!("port {port} on 127.0.0.1 is taken by {holder}")).code(Code::PortTaken)
 }
 
 #[derive(Debug, Eq, PartialEq)]

@@ -1,26 +1,35 @@
 //! The forward's own process: its session, its lock, its state file, its log, its end.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-use super::port::port_is_taken;
-use super::{Ended, News, Route, Target, serve, settings};
+use super::log::Log;
+use super::port::{extra_port_is_taken, port_is_taken};
+use super::socket::listen;
+use super::{Ended, Entry, News, ROOM, Route, Target, serve, settings};
 use crate::error::{During, Failure, Kind};
-use crate::state::{EnvironmentPaths, ForwardSettings, ForwardState, Lock, Record, write_json};
+use crate::state::{
+    EnvironmentPaths, ExtraPort, ForwardCondition, ForwardState, ForwardedPort, Lock, Record, write_json,
+};
 use crate::ui::Ui;
 
 /// How long the lock of a forward that is just ending is waited for.
 const LOCK: Duration = Duration::from_secs(1);
+/// How many files may be open, where the system lets us: two for each connection, and some to spare.
+const FILES: u64 = 4096;
+/// How many files the forward itself takes: its watches, proofs of the route, and tunnels that carry nobody.
+const OWN_FILES: u64 = 100;
 
 /// What a detached forward says on stdout, as one line of JSON, before it says no more.
 #[derive(Debug, Deserialize, Serialize)]
@@ -41,70 +50,116 @@ pub(super) enum Announcement {
     },
 }
 
-/// Forwards until SIGINT or SIGTERM, or until the environment is gone.
-///
-/// Detached, it leaves the terminal's session and announces on stdout whether it listens.
-///
-/// # Errors
-/// The port is taken, another forward runs, the state cannot be written.
-pub async fn run(
-    paths: &EnvironmentPaths,
-    record: &Record,
-    detached: bool,
-    only: Option<Route>,
-    ui: &Ui,
-) -> Result<(), Failure> {
-    let settings = settings(record);
-    let begun = begin(paths, &settings, detached).await;
-    if detached {
-        announce(begun.as_ref().err(), ui);
-    }
-    let (_lock, listener, mut state) = begun?;
-    log(ui, &format!("listening on 127.0.0.1:{} for {}:{}", settings.port, settings.service, settings.service_port));
-    let stop = stop_signal()?;
-    let (sender, writing) = write_changes(paths.forward(), state.clone());
-    let ended = serve(listener, Target::new(paths, &settings), only, stop, |news| match news {
-        News::Line(line) => log(ui, &line),
-        News::Condition(condition) => {
-            state.route = condition.route;
-            state.trouble = condition.trouble;
-            state.last_error = condition.last_error;
-            state.connections = condition.connections;
-            sender.send_replace(state.clone());
-        }
-    })
-    .await;
-    drop(sender);
-    let written = writing.await.map_err(|error| Failure::bug(error.to_string()))?;
-    log(ui, if ended == Ended::Stopped { "stopped" } else { "stopped: the environment is gone" });
-    // The folder may be gone with the environment, and then the file is as well.
-    let _ = std::fs::remove_file(paths.forward());
-    if ended == Ended::Stopped { written } else { Ok(()) }
+/// How a forward's process is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// It leaves the terminal's session and announces on stdout whether it listens.
+    pub detached: bool,
+    /// Where it listens for the web interface, beside 127.0.0.1.
+    pub address: IpAddr,
+    /// This route and no other, for tests and measurements.
+    pub only: Option<Route>,
 }
 
-async fn begin(
-    paths: &EnvironmentPaths,
-    settings: &ForwardSettings,
-    detached: bool,
-) -> Result<(Lock, TcpListener, ForwardState), Failure> {
-    if detached {
+/// Forwards until SIGINT or SIGTERM, or until the environment is gone.
+///
+/// # Errors
+/// A port is taken, another forward runs, the state cannot be written.
+pub async fn run(paths: &EnvironmentPaths, record: &Record, manner: Manner, ui: &Ui) -> Result<(), Failure> {
+    let begun = begin(paths, record, manner).await;
+    if manner.detached {
+        announce(begun.as_ref().err(), ui);
+    }
+    let Begun { _lock, entries, room, state } = begun?;
+    let log = Log { paths, ui };
+    for Entry { listeners, target } in &entries {
+        for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+            log.line(&format!("listening on {address} for {}:{}", target.service, target.service_port));
+        }
+    }
+    let stop = stop_signal()?;
+    let (sender, writing) = write_changes(paths.forward(), state);
+    let ended = serve_all(entries, manner.only, room, stop, &sender, &log).await;
+    drop(sender);
+    let written = writing.await.map_err(|error| Failure::bug(error.to_string()))?;
+    let is_gone = ended == Ended::EnvironmentGone;
+    log.line(if is_gone { "stopped: the environment is gone" } else { "stopped" });
+    // The folder may be gone with the environment, and then the file is as well.
+    let _ = std::fs::remove_file(paths.forward());
+    if is_gone { Ok(()) } else { written }
+}
+
+/// Serves every port until `stop` is done or the environment is gone.
+async fn serve_all(
+    entries: Vec<Entry>,
+    only: Option<Route>,
+    room: usize,
+    stop: impl Future<Output = ()>,
+    states: &watch::Sender<ForwardState>,
+    log: &Log<'_>,
+) -> Ended {
+    let room = Arc::new(Semaphore::new(room));
+    let (stopping, stopped) = watch::channel(false);
+    let serving = entries.into_iter().enumerate().map(|(index, entry)| {
+        let mut stopped = stopped.clone();
+        let stop = async move {
+            // An end of the channel would be a stop as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        serve(entry, only, Arc::clone(&room), stop, move |news| match news {
+            News::Line(line) => log.line(&line),
+            News::Condition(condition) => states.send_modify(|state| match index.checked_sub(1) {
+                None => state.condition = condition,
+                Some(also) => state.also_conditions[also] = condition,
+            }),
+        })
+    });
+    let mut serving = std::pin::pin!(join_all(serving));
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = stop => {
+            stopping.send_replace(true);
+            serving.await
+        }
+    };
+    // All of them see it when the environment is gone.
+    if ended.contains(&Ended::EnvironmentGone) { Ended::EnvironmentGone } else { Ended::Stopped }
+}
+
+/// What a forward that listens has.
+struct Begun {
+    _lock: Lock,
+    entries: Vec<Entry>,
+    /// How many connections may be open at a time.
+    room: usize,
+    state: ForwardState,
+}
+
+async fn begin(paths: &EnvironmentPaths, record: &Record, manner: Manner) -> Result<Begun, Failure> {
+    if manner.detached {
         // Closing the terminal must not end us.
         setsid().during(Kind::Bug, "the forward cannot leave its session")?;
     }
+    let settings = settings(record, &ExtraPort::load(paths)?)?;
     let lock = take_lock(paths).await?;
-    raise_file_limit();
-    let listener = listen(settings.port).await?;
+    let mut listeners = vec![listen(manner.address, settings.port, || port_is_taken(settings.port)).await?];
+    for ForwardedPort { component, port, service_port, .. } in &settings.also {
+        // What else is forwarded is for this machine alone.
+        let taken = || extra_port_is_taken(*port, component, *service_port);
+        listeners.push(listen(Ipv4Addr::LOCALHOST.into(), *port, taken).await?);
+    }
+    let targets = Target::all(paths, &settings);
+    let entries = targets.into_iter().zip(listeners).map(|(target, listeners)| Entry { listeners, target }).collect();
     let state = ForwardState {
         process: std::process::id(),
         since: Timestamp::now(),
-        settings: settings.clone(),
-        route: None,
-        connections: 0,
-        trouble: None,
-        last_error: None,
+        address: manner.address,
+        also_conditions: vec![ForwardCondition::default(); settings.also.len()],
+        condition: ForwardCondition::default(),
+        settings,
     };
     write_json(&paths.forward(), &state)?;
-    Ok((lock, listener, state))
+    Ok(Begun { _lock: lock, entries, room: room(raise_file_limit()), state })
 }
 
 async fn take_lock(paths: &EnvironmentPaths) -> Result<Lock, Failure> {
@@ -121,20 +176,25 @@ async fn take_lock(paths: &EnvironmentPaths) -> Result<Lock, Failure> {
     })
 }
 
-async fn listen(port: u16) -> Result<TcpListener, Failure> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(port_is_taken(port)),
-        bound => bound.during(Kind::Prerequisite, format!("cannot listen on 127.0.0.1:{port}")),
+/// Raises the number of files that may be open to what [`ROOM`] connections take, and says what it is then. Where it cannot
+/// be raised, fewer connections do as well.
+fn raise_file_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    match limit.current {
+        Some(now) if now < wanted => {
+            let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum });
+            if raised.is_ok() { wanted } else { now }
+        }
+        Some(now) => now,
+        None => FILES,
     }
 }
 
-/// Each client takes two file descriptors. Where the limit cannot be raised the usual 1024 do as well.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let current = limit.maximum.map_or(4096, |maximum| maximum.min(4096));
-    if limit.current.is_some_and(|now| now < current) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
-    }
+/// How many connections may be open at a time, where so many files may.
+fn room(files: u64) -> usize {
+    let clients = files.saturating_sub(OWN_FILES) / 2;
+    usize::try_from(clients).unwrap_or(ROOM).clamp(1, ROOM)
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
@@ -177,8 +237,12 @@ fn announce(refused: Option<&Failure>, ui: &Ui) {
     ui.data(&line);
 }
 
-fn log(ui: &Ui, line: &str) {
-    let now = Timestamp::now().as_second();
-    let time = Timestamp::from_second(now).map_or_else(|_| now.to_string(), |time| time.to_string());
-    ui.say(&format!("{time} {line}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_as_many_as_there_are_files_for() {
+        assert_eq!([FILES, 100_000, 1024, 256, 10].map(room), [1000, 1000, 462, 78, 1]);
+    }
 }

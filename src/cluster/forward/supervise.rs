@@ -3,9 +3,7 @@
 //! Whether it lives is told by its lock, which the system releases however it ended; a process id alone may be somebody
 //! else's by now.
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, PipeReader};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -13,11 +11,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::port::port_is_taken;
+use super::port::{extra_port_is_taken, port_is_taken};
 use super::process::Announcement;
-use super::{port_is_free, settings};
+use super::{log, port_is_free, settings};
 use crate::error::{During, Failure, Kind};
-use crate::state::{EnvironmentPaths, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json};
+use crate::state::{EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json};
 use crate::surroundings::Surroundings;
 use crate::tools::process::Command;
 use crate::ui::Ui;
@@ -28,10 +26,6 @@ const LISTEN: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(5);
 /// How long the system may take to end it by force.
 const KILL: Duration = Duration::from_secs(2);
-/// A log that is longer is put aside when a forward starts, in bytes.
-const LOG: u64 = 1024 * 1024;
-/// How many lines of the log are shown when a forward does not start.
-const TAIL: usize = 5;
 
 /// Makes the environment's forward run with the settings of the record: starts it, or starts it anew, or leaves it.
 ///
@@ -43,15 +37,14 @@ pub async fn ensure_running(
     record: &Record,
     ui: &Ui,
 ) -> Result<ForwardStatus, Failure> {
-    if let Some(status) = status(paths)?
-        && status.state.settings == settings(record)
-    {
+    let wanted = settings(record, &ExtraPort::load(paths)?)?;
+    if let Some(status) = status(paths)?.filter(|status| status.state.settings == wanted) {
         return Ok(status);
     }
     ensure_stopped(paths, ui).await?;
     start(surroundings, paths, record, ui).await?;
     status(paths)?.ok_or_else(|| {
-        Failure::new(Kind::Cluster, "the forward ended as soon as it had started").evidence_lines(log_tail(paths))
+        Failure::new(Kind::Cluster, "the forward ended as soon as it had started").evidence_lines(log::tail(paths))
     })
 }
 
@@ -117,16 +110,35 @@ pub fn check_port(paths: &EnvironmentPaths, port: u16) -> Result<(), Failure> {
     if ours || port_is_free(port) { Ok(()) } else { Err(port_is_taken(port)) }
 }
 
+/// Checks that these ports can be forwarded beside the web interface, before anything is changed, and remembers them from
+/// now on instead of those before.
+///
+/// # Errors
+/// There is no such component, or a port is taken, and by whom.
+pub fn remember_ports(paths: &EnvironmentPaths, record: &Record, ports: &[ExtraPort]) -> Result<(), Failure> {
+    let ours: Vec<u16> = status(paths)?
+        .map(|status| status.state.settings)
+        .into_iter()
+        .flat_map(|settings| settings.also.into_iter().map(|also| also.port).chain([settings.port]))
+        .collect();
+    for wanted in settings(record, ports)?.also {
+        if !ours.contains(&wanted.port) && !port_is_free(wanted.port) {
+            return Err(extra_port_is_taken(wanted.port, &wanted.component, wanted.service_port));
+        }
+    }
+    ExtraPort::save(ports, paths)
+}
+
 async fn start(surroundings: &Surroundings, paths: &EnvironmentPaths, record: &Record, ui: &Ui) -> Result<(), Failure> {
     let command = Command::new(&surroundings.program).args(["--name", &record.name, "forward", "run", "--detached"]);
-    let (process, stdout) = command.start_detached(open_log(paths)?, ui)?;
+    let (process, stdout) = command.start_detached(log::open(paths)?, ui)?;
     let line = timeout(LISTEN, spawn_blocking(move || first_line(stdout))).await;
     let Ok(line) = line else {
         if let Some(process) = process.try_into().ok().and_then(Pid::from_raw) {
             signal(process, Signal::KILL)?;
         }
         return Err(Failure::new(Kind::Timeout, format!("the forward did not listen within {LISTEN:?}"))
-            .evidence_lines(log_tail(paths)));
+            .evidence_lines(log::tail(paths)));
     };
     let line = line.map_err(|error| Failure::bug(error.to_string()))?.during(Kind::Bug, "reading from the forward")?;
     match serde_json::from_str(&line) {
@@ -136,7 +148,7 @@ async fn start(surroundings: &Surroundings, paths: &EnvironmentPaths, record: &R
             Err(hints.into_iter().fold(failure, Failure::hint))
         }
         Err(_) => Err(Failure::new(Kind::Cluster, "the forward ended before it listened")
-            .evidence_lines(log_tail(paths))
+            .evidence_lines(log::tail(paths))
             .hint("to see more: `windtunnel forward run`")),
     }
 }
@@ -145,22 +157,6 @@ fn first_line(stdout: PipeReader) -> std::io::Result<String> {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
     Ok(line)
-}
-
-/// Opens the log for appending, and puts a long one aside first.
-fn open_log(paths: &EnvironmentPaths) -> Result<File, Failure> {
-    let path = paths.forward_log();
-    let doing = || format!("cannot write {}", path.display());
-    if path.metadata().is_ok_and(|metadata| metadata.len() > LOG) {
-        std::fs::rename(&path, path.with_extension("log.1")).during(Kind::Usage, doing())?;
-    }
-    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).during(Kind::Usage, doing())
-}
-
-fn log_tail(paths: &EnvironmentPaths) -> Vec<String> {
-    let log = std::fs::read_to_string(paths.forward_log()).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 fn signal(process: Pid, signal: Signal) -> Result<(), Failure> {
@@ -199,7 +195,7 @@ mod tests {
         assert!(status(&paths).unwrap().is_none());
         assert!(!last_state(&paths).unwrap().unwrap().running);
         let lock = Lock::take(&paths.forward_lock()).unwrap();
-        assert_eq!(status(&paths).unwrap().unwrap().state.connections, 3);
+        assert_eq!(status(&paths).unwrap().unwrap().state.condition.connections, 3);
         drop(lock);
     }
 
@@ -212,19 +208,5 @@ mod tests {
         let failure = check_port(&paths, port).unwrap_err();
         assert_eq!(failure.kind, Kind::Foreign);
         assert!(failure.message.starts_with(&format!("port {port} on 127.0.0.1 is taken by ")), "{}", failure.message);
-    }
-
-    #[test]
-    fn a_long_log_is_put_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::new(folder.path().to_owned()).environment("demo");
-        paths.create().unwrap();
-        std::fs::write(paths.forward_log(), "one\ntwo\n").unwrap();
-        drop(open_log(&paths).unwrap());
-        assert_eq!(log_tail(&paths), ["one", "two"]);
-        std::fs::write(paths.forward_log(), vec![b'\n'; 1024 * 1024 + 1]).unwrap();
-        drop(open_log(&paths).unwrap());
-        assert!(log_tail(&paths).is_empty());
-        assert!(paths.forward_log().with_extension("log.1").exists());
     }
 }
