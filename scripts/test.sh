@@ -111,7 +111,7 @@ check_clippy() {
 
 check_tests() {
   local sequences=100
-  [ $fast = yes ] || sequences=1000
+  [ "$fast" = yes ] || sequences=1000
   WINDTUNNEL_FENCE_SEQUENCES=${WINDTUNNEL_FENCE_SEQUENCES:-$sequences} INSTA_UPDATE=no \
     cargo test --locked --features fakes --no-fail-fast
   awk '/^test result:/ { passed += $4 } END { print passed, "passed" }' "$logs/tests.log" >&3
