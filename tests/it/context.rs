@@ -135,7 +135,7 @@ impl TestContext {
             command: arguments.join(" "),
             code: output.status.code().unwrap_or(-1),
             stdout: text(output.stdout),
-            stderr: text(output.stderr),
+            stderr: in_one_order(&text(output.stderr)),
             journal: lines,
         };
         self.assert_no_secret(&run);
@@ -322,6 +322,16 @@ impl fmt::Display for Run {
         }
         Ok(())
     }
+}
+
+/// Cluster and images come side by side, and either step may end first.
+fn in_one_order(talk: &str) -> String {
+    let mut lines: Vec<&str> = talk.split('\n').collect();
+    let is = |line: &str, title: &str| line.trim_start().starts_with(title);
+    if let Some(loading) = lines.windows(2).position(|pair| is(pair[0], "Loading images") && is(pair[1], "Starting ")) {
+        lines.swap(loading, loading + 1);
+    }
+    lines.join("\n")
 }
 
 /// A port that is free and that no other test gets: below those that the kernel gives away by itself.
