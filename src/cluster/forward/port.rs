@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 
+/// How far another port is looked for.
+const NEAR: u16 = 100;
+
 /// Whether a program could listen on this port of 127.0.0.1 right now.
 #[must_use]
 pub fn port_is_free(port: u16) -> bool {
@@ -32,7 +35,13 @@ pub fn port_holder(port: u16) -> Option<String> {
 
 /// The failure that a stranger on the port of the web interface is.
 pub(super) fn port_is_taken(port: u16) -> Failure {
-    taken(port).hint("to use another port: `windtunnel up --port PORT`")
+    let another = next_free(port).map_or_else(|| "PORT".to_owned(), |free| free.to_string());
+    taken(port).hint(format!("to use another port: `windtunnel up --port {another}`"))
+}
+
+/// The next one that a program could listen on now.
+fn next_free(port: u16) -> Option<u16> {
+    (port..=port.saturating_add(NEAR)).skip(1).find(|near| port_is_free(*near))
 }
 
 /// The failure that a stranger on a port beside it is.
@@ -89,6 +98,15 @@ mod tests {
         assert_eq!(listening_on(&line.replace(" 0A ", " 01 "), 7070), None);
         assert_eq!(listening_on(&line.replace("0100007F", "0212A8C0"), 7070), None);
         assert!(listening_on(&line.replace("0100007F", "00000000"), 7070).is_some());
+    }
+
+    #[test]
+    fn another_port_is_offered_that_is_free() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let free = next_free(port).unwrap();
+        assert!(free > port && port_is_free(free));
+        assert_eq!(next_free(u16::MAX), None);
     }
 
     #[test]
