@@ -5,6 +5,7 @@
 //! `WINDTUNNEL_FENCE_SEQUENCES` says how many sequences, `WINDTUNNEL_FENCE_SEED` which ones.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use windtunnel::state::{Paths, Record};
@@ -68,9 +69,15 @@ fn nothing_of_others_is_touched() {
     let setting = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     let sequences = setting("WINDTUNNEL_FENCE_SEQUENCES").unwrap_or(40);
     let first = setting("WINDTUNNEL_FENCE_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    for seed in first..first + sequences {
-        Sequence::new(seed).run();
-    }
+    let next = AtomicU64::new(first);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                seeds.take_while(|seed| *seed < first + sequences).for_each(|seed| Sequence::new(seed).run());
+            });
+        }
+    });
 }
 
 struct Sequence {
@@ -85,6 +92,8 @@ impl Sequence {
     fn new(seed: u64) -> Self {
         let context = TestContext::new();
         context.api.change(plant);
+        // Elsewhere this waits for the cluster, so that lines have one order.
+        context.on("docker", "exec ctr version", &[]);
         let history = format!("WINDTUNNEL_FENCE_SEED={seed} WINDTUNNEL_FENCE_SEQUENCES=1\n");
         Self { context, random: fastrand::Rng::with_seed(seed), is_foreign: false, history }
     }
