@@ -11,6 +11,10 @@ use crate::cluster::Cluster;
 /// any more, or somebody else: what a node cannot reach it sends on to its gateway.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// The same after the API server was away: kube-proxy asks again after 30 s at most, and up to twice that by chance (client-go,
+/// `tools/cache/reflector.go`, the backoff of `NewReflectorWithOptions`).
+const SETTLE_ANEW: Duration = Duration::from_mins(1);
+
 /// One ready pod of the Service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct PodPort {
@@ -39,6 +43,8 @@ pub(super) struct Backends {
     pub node_port_agrees: bool,
     /// When other pods became ready than before, if that was seen: the node port follows a little later.
     pub changed: Option<Instant>,
+    /// When the API server was last reached anew after it had been away.
+    pub reached_anew: Option<Instant>,
     /// The API server was away, and the pods may have been ready only before that.
     pub stale: bool,
     /// Why nothing is known, in one line.
@@ -58,7 +64,9 @@ impl Backends {
 
     /// Whether the node port may be trusted to lead to the ready pods.
     pub(super) fn node_port_is_sure(&self) -> bool {
-        self.node_port_agrees && self.changed.is_none_or(|changed| changed.elapsed() >= SETTLE)
+        let Some(changed) = self.changed else { return self.node_port_agrees };
+        let is_of_now = |anew: &Instant| changed >= *anew && anew.elapsed() < SETTLE_ANEW;
+        self.node_port_agrees && changed.elapsed() >= SETTLE && !self.reached_anew.as_ref().is_some_and(is_of_now)
     }
 
     /// What a connection waits for.
@@ -70,6 +78,31 @@ impl Backends {
                 "the cluster is back, and the node has yet to report on its pods".to_owned()
             }
             (None, Some(_)) => format!("no pod of service {service} is ready"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_port_is_trusted_when_kube_proxy_must_know_of_the_pods() {
+        let now = Instant::now();
+        let ago = |seconds| Some(now - Duration::from_secs(seconds));
+        for (changed, reached_anew, is_sure) in [
+            (None, None, true),
+            (ago(1), None, false),
+            (ago(4), None, true),
+            // No other pods since before the API server was away.
+            (ago(90), ago(10), true),
+            (None, ago(10), true),
+            (ago(5), ago(10), false),
+            (ago(10), ago(10), false),
+            (ago(5), ago(70), true),
+        ] {
+            let known = Backends { node_port_agrees: true, changed, reached_anew, ..Backends::default() };
+            assert_eq!(known.node_port_is_sure(), is_sure, "{changed:?} {reached_anew:?}");
         }
     }
 }

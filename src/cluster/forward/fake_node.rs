@@ -49,6 +49,7 @@ impl FakeNode {
             pods: vec![pod],
             node_port_agrees: true,
             changed: None,
+            reached_anew: None,
             stale: false,
             trouble: None,
         }

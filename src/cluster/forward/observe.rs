@@ -175,8 +175,14 @@ fn publish(backends: &watch::Sender<Backends>, objects: &Objects, stale: bool, a
         let same =
             now.pods == pods && now.exist == exist && now.node_port == node_port && now.node_port_agrees == agrees;
         let modified = anew.is_some() || now.stale != stale || !same;
-        if now.epoch > 0 && now.pods != pods {
-            now.changed = Some(Instant::now());
+        if now.epoch > 0 {
+            let instant = Instant::now();
+            if now.pods != pods {
+                now.changed = Some(instant);
+            }
+            if anew.is_some() {
+                now.reached_anew = Some(instant);
+            }
         }
         if let Some(cluster) = anew {
             now.epoch += 1;
