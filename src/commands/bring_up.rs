@@ -1,7 +1,5 @@
 //! The bootstrap itself, as `up` shows it: each step looks, acts if needed, and the next one goes on from there.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
@@ -18,9 +16,6 @@ use crate::steps::prerequisites::Prerequisites;
 use crate::steps::{self, Context, roll_back};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
-
-/// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
-const WEB_PATIENCE: Duration = Duration::from_mins(3);
 
 /// What is brought up.
 pub(super) struct Wanted {
@@ -106,7 +101,7 @@ pub(super) async fn bring_up(
     };
     steps::forward::ensure(context, &record, &release).await?;
     let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
-    steps::check_web::check(&client, plan.timeout.min(WEB_PATIENCE), ui).await?;
+    steps::check_web::check(&client, plan.timeout.min(steps::check_web::PATIENCE), ui).await?;
     if *smoke {
         let folder = paths.smoke_dags();
         let inputs = steps::smoke::Inputs {

@@ -8,6 +8,9 @@ use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Ui;
 
+/// How long Airflow may take from ready pods to four healthy parts: the first heartbeats of a slow laptop.
+pub const PATIENCE: Duration = Duration::from_mins(3);
+
 /// The pause between two looks.
 ///
 /// Airflow writes its heartbeats into its database and offers no way to wait for one: looking again is all there is.

@@ -1,10 +1,12 @@
 //! "Rolling back": after an upgrade that failed, what ran before runs again.
 
 use super::install::{Installation, Upgraded};
-use super::{Context, node};
+use super::{Context, check_web, forward, node};
+use crate::airflow::Client;
 use crate::cluster::wait;
 use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
+use crate::profile::Generation;
 use crate::state::Record;
 use crate::tools::helm::Target;
 
@@ -24,7 +26,7 @@ pub async fn after(
     match go_back(installation, upgraded, before).await {
         Ok(()) => {
             let look = "to have a failed upgrade left as it is and look at it: `windtunnel up --no-rollback` with the same options";
-            failure.evidence("what ran before was brought back, and is ready").hint(look)
+            failure.evidence("what ran before was brought back, and is healthy").hint(look)
         }
         Err(second) => failure
             .evidence(format!("what ran before could not be brought back: {}", second.message))
@@ -49,5 +51,7 @@ async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: 
     wait::until_ready(cluster, expected, plan.timeout, &step, async || node::look(context, ready).await).await?;
     before.save(paths)?;
     step.done(format!("Airflow {} as it was", before.airflow));
-    Ok(())
+    forward::ensure(context, before, release).await?;
+    let client = Client::new(before.port).of(Generation::of(&before.airflow)).without(&before.left_out);
+    check_web::check(&client, plan.timeout.min(check_web::PATIENCE), ui).await.map(drop)
 }

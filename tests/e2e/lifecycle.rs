@@ -28,7 +28,7 @@ pub(crate) fn stop_and_start(environment: &Environment, dag: &str, run: &str) {
 /// An upgrade that fails is named and taken back; one that does not, is told field by field.
 pub(crate) fn upgrade(environment: &Environment) {
     let wrong = environment.up(&["--set", "env.AIRFLOW__CORE__AUTH_MANAGER=no_such.AuthManager"]).ended_with(7);
-    wrong.says(&["AIRFLOW__CORE__AUTH_MANAGER", "Rolling back", "no_such", "brought back, and is ready"]);
+    wrong.says(&["AIRFLOW__CORE__AUTH_MANAGER", "Rolling back", "no_such", "brought back, and is healthy"]);
     assert_healthy(environment.port);
     environment.windtunnel(&["status"]).succeeded();
     // The environment is what it was, and needs no Helm to be so.
