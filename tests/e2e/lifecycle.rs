@@ -36,7 +36,10 @@ pub(crate) fn upgrade(environment: &Environment) {
     environment.windtunnel(&["up"]).succeeded();
     assert_eq!(helm_revisions(&environment.name, &environment.name), revisions);
 
-    environment.up(&["--set", "env.AIRFLOW__CORE__PARALLELISM=3"]).succeeded().says(&["AIRFLOW__CORE__PARALLELISM"]);
+    environment
+        .up(&["--set", "env.AIRFLOW__CORE__DEFAULT_TIMEZONE=Europe/Berlin"])
+        .succeeded()
+        .says(&["DEFAULT_TIMEZONE"]);
     assert_healthy(environment.port);
 }
 
