@@ -20,6 +20,7 @@ use super::Answer;
 use crate::codes::Code;
 use crate::error::{Failure, Kind, chain};
 use crate::profile::Generation;
+use crate::state::Record;
 
 /// How long one request may take: more than Airflow's slowest page on a laptop that is busy starting it.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -46,6 +47,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The web interface of an environment as it was last brought up.
+    #[must_use]
+    pub fn to(record: &Record) -> Self {
+        Self::new(record.port).of(Generation::of(&record.airflow)).without(&record.left_out)
+    }
+
     /// Whoever answers on this port of 127.0.0.1; nothing is sent yet.
     #[must_use]
     pub const fn new(port: u16) -> Self {

@@ -17,6 +17,8 @@ use super::observe::Pause;
 use super::{Cluster, observe};
 use crate::error::{During, Failure, Kind};
 
+/// How long pods may take to end.
+const PODS_END: Duration = Duration::from_mins(2);
 /// The label that says what a pod is for.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
@@ -44,17 +46,11 @@ impl Cluster {
     /// Removes the pods of the environment, which its controllers do not make again, and waits until none is left.
     ///
     /// # Errors
-    /// The API server refuses; timeout after `deadline`, naming a pod that is left.
-    pub async fn end_pods(
-        &self,
-        namespace: &str,
-        environment: &str,
-        extent: Extent,
-        deadline: Duration,
-    ) -> Result<(), Failure> {
+    /// The API server refuses; timeout after two minutes, naming a pod that is left.
+    pub async fn end_pods(&self, namespace: &str, environment: &str, extent: Extent) -> Result<(), Failure> {
         let which = extent.selector(environment);
         self.remove_all::<Pod>(namespace, &which).await?;
-        self.await_none::<Pod>(namespace, &which, deadline, "pod").await
+        self.await_none::<Pod>(namespace, &which, PODS_END, "pod").await
     }
 
     /// Removes what Helm leaves: claims with their volumes, `ConfigMaps` and Secrets that have the environment's label. No pod may use

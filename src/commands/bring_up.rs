@@ -100,7 +100,7 @@ pub(super) async fn bring_up(
         }
     };
     steps::forward::ensure(context, &record, &release).await?;
-    let client = Client::new(plan.port).of(plan.profile.airflow.generation()).without(&record.left_out);
+    let client = Client::to(&record);
     steps::check_web::check(&client, plan.timeout.min(steps::check_web::PATIENCE), ui).await?;
     if *smoke {
         let folder = paths.smoke_dags();

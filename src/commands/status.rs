@@ -13,7 +13,6 @@ use crate::cluster::survey::{self, Survey};
 use crate::cluster::workload::Expected;
 use crate::error::{During, Failure, Kind};
 use crate::plan;
-use crate::profile::Generation;
 use crate::providers;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
@@ -134,14 +133,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
         // Without ready pods the forward would hold the question until there are some.
-        match airflow::health::look(
-            &airflow::Client::new(record.port)
-                .of(Generation::of(&record.airflow))
-                .without(&record.left_out)
-                .with_deadline(HEALTH_PATIENCE),
-        )
-        .await
-        {
+        match airflow::health::look(&airflow::Client::to(record).with_deadline(HEALTH_PATIENCE)).await {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);

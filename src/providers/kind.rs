@@ -11,6 +11,7 @@ use super::{DAGS, Found, IMAGES, Node, SMOKE};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
+use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
 use crate::ui::Ui;
 
@@ -21,6 +22,22 @@ const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
 #[must_use]
 pub fn container_name(cluster: &str) -> String {
     format!("{cluster}-control-plane")
+}
+
+/// Asks the engine of this machine what there is.
+///
+/// # Errors
+/// As [`find()`]; the engine is not there.
+pub async fn look(
+    cluster: &str,
+    paths: &EnvironmentPaths,
+    surroundings: &Surroundings,
+    ui: &Ui,
+) -> Result<(Docker, Found), Failure> {
+    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
+    docker.info(ui).await?;
+    let found = find(&docker, cluster, paths, ui).await?;
+    Ok((docker, found))
 }
 
 /// Looks what there is.

@@ -12,7 +12,6 @@ use crate::error::Failure;
 use crate::plan::ClusterPlan;
 use crate::state::{EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
-use crate::tools::docker::Docker;
 use crate::ui::Ui;
 
 /// Where a node that windtunnel made sees the user's DAG folder.
@@ -69,11 +68,7 @@ pub async fn find(
         ClusterPlan::Minikube { driver, .. } => {
             Ok(Some(minikube::look(record, driver, paths, surroundings, ui).await?.1))
         }
-        ClusterPlan::Kind => {
-            let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-            docker.info(ui).await?;
-            Ok(Some(kind::find(&docker, &record.name, paths, ui).await?))
-        }
+        ClusterPlan::Kind => Ok(Some(kind::look(&record.name, paths, surroundings, ui).await?.1)),
     }
 }
 

@@ -35,6 +35,19 @@ pub fn write_json(path: &Path, document: &impl Serialize) -> Result<(), Failure>
     write_private(path, &bytes)
 }
 
+/// Removes a file; one that is gone already is what was wanted.
+///
+/// # Errors
+/// The file is there and cannot be removed.
+pub fn remove_file(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).during(Kind::Usage, format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a document; `None` where there is no such file.
 ///
 /// # Errors

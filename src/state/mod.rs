@@ -12,7 +12,7 @@ mod record;
 
 pub use credentials::{Credentials, USER, expose};
 pub use extra_port::ExtraPort;
-pub use file::{read_json, write_json, write_private};
+pub use file::{read_json, remove_file, write_json, write_private};
 pub use forward::{ForwardCondition, ForwardRoute, ForwardSettings, ForwardState, ForwardStatus, ForwardedPort};
 pub use lock::{Lock, holder as lock_holder};
 pub use paths::{EnvironmentPaths, Paths};

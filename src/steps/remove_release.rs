@@ -12,8 +12,6 @@ use crate::state::{EnvironmentPaths, Record};
 use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
 
-/// How long the pods may take to end.
-const PODS_END: Duration = Duration::from_mins(2);
 /// How long volumes that no pod uses may take to go.
 const DATA_REMOVAL: Duration = Duration::from_mins(1);
 /// How long Kubernetes may take to remove a namespace.
@@ -79,7 +77,7 @@ impl Removal<'_> {
             helm.uninstall(target, ui).await?;
         }
         step.doing("waiting for its pods to end");
-        let ended = cluster.end_pods(&record.namespace, &record.name, extent, PODS_END).await;
+        let ended = cluster.end_pods(&record.namespace, &record.name, extent).await;
         ended.map_err(|failure| failure.hint(format!("to see why: `{}`", self.kubectl("describe pods"))))?;
         if extent == Extent::Data {
             step.doing("removing its volumes and keys");

@@ -1,24 +1,19 @@
 //! "Replacing the database": another content and the keys that it needs, in the place of those that an environment has.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::prerequisites::Prerequisites;
-use super::{Context, node};
+use super::{Context, wait_for_pods};
 use crate::backup::{self, Backup};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::removal::Extent;
-use crate::cluster::wait;
-use crate::cluster::workload::{Expected, WorkloadKind};
+use crate::cluster::workload::WorkloadKind;
 use crate::error::{During, Failure, Kind};
 use crate::stacks;
 use crate::state::{self, Credentials, EnvironmentPaths, Record};
 use crate::steps::database::Database;
 use crate::ui::{Step, Ui};
-
-/// How long the pods of Airflow may take to end.
-const END: Duration = Duration::from_mins(2);
 
 /// What is replaced, and where.
 pub struct Replacement<'a> {
@@ -69,7 +64,7 @@ impl Replacement<'_> {
     async fn rest_and_swap(&self, airflow: Paused<'_>, step: &Step<'_>) -> Result<(), Failure> {
         step.doing("stopping Airflow");
         self.cluster.pause(airflow).await?;
-        self.cluster.end_pods(airflow.namespace, airflow.environment, Extent::Release, END).await?;
+        self.cluster.end_pods(airflow.namespace, airflow.environment, Extent::Release).await?;
         step.doing("changing databases");
         self.database.swap().await?;
         let keys = Keys { record: self.record, paths: self.paths, cluster: self.cluster };
@@ -96,7 +91,7 @@ pub async fn finish(
     cluster: &Cluster,
     record: &Record,
 ) -> Result<(), Failure> {
-    let Context { plan, paths, ui, .. } = context;
+    let Context { paths, ui, .. } = context;
     let Some(after) = state::read_json::<backup::Keys>(&paths.restoring())? else { return Ok(()) };
     let component = stacks::component(record.into(), "database")?;
     let workloads = [component.workload];
@@ -105,8 +100,7 @@ pub async fn finish(
         return remove(&paths.restoring());
     }
     let step = ui.step("finish_restore", "Finishing the restore");
-    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
-    wait::until_ready(cluster, expected, plan.timeout, &step, async || node::look(context, ready).await).await?;
+    wait_for_pods::until_ready(context, ready, cluster, &workloads, &step).await?;
     let database = Database::of(record, cluster)?;
     let keys = Keys { record, paths, cluster };
     let is_swapped = database.is_swapped().await?;

@@ -1,12 +1,9 @@
 //! "Rolling back": after an upgrade that failed, what ran before runs again.
 
 use super::install::{Installation, Upgraded};
-use super::{Context, check_web, forward, node};
+use super::{Context, check_web, forward, wait_for_pods};
 use crate::airflow::Client;
-use crate::cluster::wait;
-use crate::cluster::workload::Expected;
 use crate::error::{Failure, Kind};
-use crate::profile::Generation;
 use crate::state::Record;
 use crate::tools::helm::Target;
 
@@ -47,11 +44,10 @@ async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: 
         }
         ready.helm.rollback(target, *from, ui).await?;
     }
-    let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &release.workloads };
-    wait::until_ready(cluster, expected, plan.timeout, &step, async || node::look(context, ready).await).await?;
+    wait_for_pods::until_ready(context, ready, cluster, &release.workloads, &step).await?;
     before.save(paths)?;
     step.done(format!("Airflow {} as it was", before.airflow));
     forward::ensure(context, before, release).await?;
-    let client = Client::new(before.port).of(Generation::of(&before.airflow)).without(&before.left_out);
+    let client = Client::to(before);
     check_web::check(&client, plan.timeout.min(check_web::PATIENCE), ui).await.map(drop)
 }

@@ -25,8 +25,6 @@ const NODE_END: Duration = Duration::from_secs(10);
 const CONTAINER_END: Duration = Duration::from_secs(5);
 /// The containers whose data are in no other's hands: they end after those that write to them.
 const DATA: [&str; 2] = ["database", "redis"];
-/// How long the pods of an environment may take.
-const PODS_END: Duration = Duration::from_mins(2);
 
 /// Makes it not run.
 ///
@@ -52,9 +50,8 @@ async fn stop_kind(
     ui: &Ui,
 ) -> Result<(), Failure> {
     let step = ui.step("stop_cluster", "Stopping kind cluster");
-    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-    docker.info(ui).await?;
-    match kind::find(&docker, &record.name, paths, ui).await? {
+    let (docker, found) = kind::look(&record.name, paths, surroundings, ui).await?;
+    match found {
         Found::Absent => return Err(absent(&format!("kind cluster `{}`", record.name))),
         Found::Stopped(_) => step.done(format!("{} did not run", record.context)),
         Found::Running(node) => {
@@ -151,7 +148,7 @@ async fn stop_pods(record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result
         })
         .await?;
     step.doing("waiting for its pods to end");
-    cluster.end_pods(&record.namespace, &record.name, Extent::Data, PODS_END).await?;
+    cluster.end_pods(&record.namespace, &record.name, Extent::Data).await?;
     step.done(format!("{stopped} workloads in {}, which runs on", record.context));
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use super::prerequisites::Prerequisites;
 use super::{Context, node};
-use crate::cluster::workload::Expected;
-use crate::cluster::{Cluster, wait};
+use crate::cluster::Cluster;
+use crate::cluster::wait::{self, Ready};
+use crate::cluster::workload::{Expected, Workload};
 use crate::error::Failure;
 use crate::stacks::Release;
+use crate::ui::Step;
 
 /// Waits.
 ///
@@ -17,11 +19,24 @@ pub async fn ensure(
     cluster: &Cluster,
     release: &Release,
 ) -> Result<(), Failure> {
-    let Context { plan, ui, .. } = context;
-    let step = ui.step("wait_for_pods", "Waiting for pods");
-    let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &release.workloads };
-    let look = async || node::look(context, ready).await;
-    let pods = wait::until_ready(cluster, expected, plan.timeout, &step, look).await?.pods;
+    let step = context.ui.step("wait_for_pods", "Waiting for pods");
+    let pods = until_ready(context, ready, cluster, &release.workloads, &step).await?.pods;
     step.done(format!("{pods}/{pods} ready"));
     Ok(())
+}
+
+/// Waits for these workloads of the environment alone, as a part of another step.
+///
+/// # Errors
+/// As [`ensure`].
+pub(super) async fn until_ready(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    cluster: &Cluster,
+    workloads: &[Workload],
+    step: &Step<'_>,
+) -> Result<Ready, Failure> {
+    let Context { plan, .. } = context;
+    let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads };
+    wait::until_ready(cluster, expected, plan.timeout, step, async || node::look(context, ready).await).await
 }

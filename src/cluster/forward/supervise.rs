@@ -15,7 +15,9 @@ use super::port::{extra_port_is_taken, port_is_taken};
 use super::process::Announcement;
 use super::{log, port_is_free, settings};
 use crate::error::{During, Failure, Kind};
-use crate::state::{EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json};
+use crate::state::{
+    EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json, remove_file,
+};
 use crate::surroundings::Surroundings;
 use crate::tools::process::Command;
 use crate::ui::Ui;
@@ -74,12 +76,8 @@ pub async fn ensure_stopped(paths: &EnvironmentPaths, ui: &Ui) -> Result<bool, F
                 .map_err(|error| Failure::bug(error.to_string()))??;
         }
     }
-    match std::fs::remove_file(paths.forward()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).during(Kind::Usage, format!("cannot remove {}", paths.forward().display()))
-        }
-        _ => Ok(runs),
-    }
+    remove_file(&paths.forward())?;
+    Ok(runs)
 }
 
 /// The forward, if it runs.

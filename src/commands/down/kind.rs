@@ -27,9 +27,7 @@ pub(super) async fn look(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<Kind, Failure> {
-    let docker = Docker::find(&surroundings.search_path, &surroundings.folder)?;
-    docker.info(ui).await?;
-    let found = provider::find(&docker, name, paths, ui).await?;
+    let (docker, found) = provider::look(name, paths, surroundings, ui).await?;
     let bundle = record.and_then(|record| record.bundle.clone());
     Ok(Kind { name: name.to_owned(), docker, found, bundle })
 }

@@ -9,11 +9,11 @@ use super::{bring_up, up};
 use crate::cli::{ResetArgs, ResetExtent};
 use crate::cluster::Cluster;
 use crate::cluster::removal::Extent;
-use crate::error::{During, Failure, Kind};
+use crate::error::{Failure, Kind};
 use crate::images::bundle::places_of;
 use crate::plan::ClusterPlan;
 use crate::providers::{self, Found};
-use crate::state::{EnvironmentPaths, Lock, Record};
+use crate::state::{EnvironmentPaths, Lock, Record, remove_file};
 use crate::steps;
 use crate::steps::remove_release::{self, Removal};
 use crate::surroundings::Surroundings;
@@ -132,22 +132,13 @@ async fn remove(
             steps::forward::stop(paths, ui).await?;
             cluster.remove(paths, surroundings, ui).await?;
             if !matches!(record.cluster, ClusterPlan::Existing { .. }) {
-                forget(&paths.kubeconfig())?;
+                remove_file(&paths.kubeconfig())?;
             }
             false
         }
     };
     // After what they belong to: were this the end, the next `up` would still find both or neither.
-    if keeps_keys { Ok(()) } else { forget(&paths.credentials()) }
-}
-
-fn forget(file: &std::path::Path) -> Result<(), Failure> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).during(Kind::Usage, format!("cannot remove {}", file.display()))
-        }
-        _ => Ok(()),
-    }
+    if keeps_keys { Ok(()) } else { remove_file(&paths.credentials()) }
 }
 
 fn show(inventory: &Inventory, ui: &Ui) {

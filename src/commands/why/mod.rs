@@ -16,7 +16,7 @@ use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs, survey};
 use crate::codes::Code;
 use crate::error::{Failure, Kind, name_environment};
-use crate::profile::{Executor, Generation};
+use crate::profile::Executor;
 use crate::stacks;
 use crate::state::{Record, USER};
 use crate::surroundings::Surroundings;
@@ -100,8 +100,7 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
     {
         return Err(verdict.into());
     }
-    let client =
-        Client::new(record.port).of(Generation::of(&record.airflow)).without(&record.left_out).with_deadline(PATIENCE);
+    let client = Client::to(&record).with_deadline(PATIENCE);
     require_scheduler(&client).await?;
     let credentials = super::credentials::read(&paths, name)?;
     let client = client.sign_in(USER, &credentials.admin_password).await?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{During, Failure, Kind};
 use crate::profile::Generation;
+use crate::state;
 
 /// What the ids of all smoke DAGs begin with, and the names of their files.
 pub(super) const PREFIX: &str = "windtunnel_smoke_";
@@ -95,7 +96,7 @@ impl DagFile {
     /// Removes the file.
     pub(super) fn remove(mut self) -> Result<(), Failure> {
         self.removed = true;
-        remove(&self.path)
+        state::remove_file(&self.path)
     }
 }
 
@@ -103,7 +104,7 @@ impl Drop for DagFile {
     fn drop(&mut self) {
         if !self.removed {
             // Nobody is left to be told; the next smoke run removes what is still there.
-            let _ = remove(&self.path);
+            let _ = state::remove_file(&self.path);
         }
     }
 }
@@ -122,19 +123,10 @@ pub(super) fn remove_leftovers(folder: &Path) -> Result<(), Failure> {
         let path = entry.during(Kind::Unhealthy, format!("cannot read {}", folder.display()))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with(PREFIX) && path.extension().is_some_and(|extension| extension == "py") {
-            remove(&path)?;
+            state::remove_file(&path)?;
         }
     }
     Ok(())
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).during(Kind::Usage, format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
