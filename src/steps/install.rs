@@ -16,7 +16,6 @@ use crate::cluster::workload::Expected;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::{digest_of, hexadecimal};
-use crate::plan::Provider;
 use crate::stacks::{self, Chart, HelmRelease, Release};
 use crate::state;
 use crate::tools::helm::Target;
@@ -81,15 +80,12 @@ pub async fn ensure(installation: Installation<'_>, upgraded: &mut Vec<Upgraded>
     let Installation { context, cluster, release, .. } = installation;
     let Context { plan, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
-    if plan.cluster.provider() == Provider::Existing {
-        let releases = stacks::release_names(plan.into());
-        let (namespace, environment) = (&plan.namespace, &plan.name);
-        let resumed = cluster
-            .resume(Paused { namespace, environment, releases: &releases, workloads: &release.workloads })
-            .await?;
-        if resumed > 0 {
-            step.note(&format!("{resumed} workloads that `windtunnel stop` stopped run again"));
-        }
+    let releases = stacks::release_names(plan.into());
+    let (namespace, environment) = (&plan.namespace, &plan.name);
+    let stopped = Paused { namespace, environment, releases: &releases, workloads: &release.workloads };
+    let resumed = cluster.resume(stopped).await?;
+    if resumed > 0 {
+        step.note(&format!("{resumed} workloads that were stopped run again"));
     }
     let is_whole = cluster.has_workloads(&plan.namespace, &release.workloads).await?;
     for part in &release.parts {

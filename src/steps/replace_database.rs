@@ -81,7 +81,8 @@ impl Replacement<'_> {
     }
 }
 
-/// Goes on with a restore that was cut short: keys fit the database, and Airflow runs again. Does nothing where there was none.
+/// Goes on with a restore that was cut short: keys fit the database, before Airflow runs again with them. Does nothing where
+/// there was none.
 ///
 /// # Errors
 /// The database does not come up, or the API server refuses.
@@ -100,6 +101,10 @@ pub async fn finish(
         return remove(&paths.restoring());
     }
     let step = ui.step("finish_restore", "Finishing the restore");
+    let releases = stacks::release_names(record.into());
+    let (namespace, environment) = (&record.namespace, &record.name);
+    // `windtunnel stop` may have come after it.
+    cluster.resume(Paused { namespace, environment, releases: &releases, workloads: &workloads }).await?;
     wait_for_pods::until_ready(context, ready, cluster, &workloads, &step).await?;
     let database = Database::of(record, cluster)?;
     let keys = Keys { record, paths, cluster };
@@ -114,9 +119,6 @@ pub async fn finish(
             before.ok_or_else(|| Failure::new(Kind::Unhealthy, format!("the keys of {} are lost", record.name)))?;
         keys.write(&with(&before, &after)).await?;
     }
-    let (users, releases) = (stacks::database_users(record.into()), stacks::release_names(record.into()));
-    let (namespace, environment) = (&record.namespace, &record.name);
-    cluster.resume(Paused { namespace, environment, releases: &releases, workloads: &users }).await?;
     keys.done(&database).await?;
     step.done(if is_swapped { "the keys are those of its database" } else { "it had changed nothing" });
     Ok(())

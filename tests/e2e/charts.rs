@@ -112,6 +112,17 @@ fn proven(case: &Case) {
         assert_eq!(environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout, credentials);
         environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
     });
+    let folder = tempfile::tempdir().unwrap();
+    let passphrase = folder.path().join("passphrase");
+    std::fs::write(&passphrase, "four words keep it").unwrap();
+    let file = folder.path().join("airflow.backup");
+    let words = |command| [command, file.to_str().unwrap(), "--passphrase-file", passphrase.to_str().unwrap(), "--yes"];
+    stage(case.test, "backup", || drop(environment.windtunnel(&words("backup")).succeeded()));
+    stage(case.test, "restore", || {
+        environment.windtunnel(&words("restore")).succeeded();
+        assert_eq!(environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout, credentials);
+        environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
+    });
     stage(case.test, "another stack is refused", || {
         let other = environment.up(&["--profile", "lite", "--executor", "kubernetes"]);
         other.ended_with(2).says(&["was made with the stack", "windtunnel reset data"]);

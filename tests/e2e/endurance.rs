@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::airflow::await_healthy;
@@ -21,6 +22,8 @@ use crate::until::until;
 const BOUND: Duration = Duration::from_secs(30);
 /// How soon a request in flight has to fail once its pod is gone.
 const AT_ONCE: Duration = Duration::from_secs(3);
+/// How long the machine sleeps: longer than the forward waits for any single answer of the API server.
+const SLEEP: Duration = Duration::from_secs(20);
 /// The most memory that the forward may ever have used, in KiB.
 const MEMORY: u64 = 15 * 1024;
 /// The most files that it may have open when nobody is connected.
@@ -50,6 +53,7 @@ fn forward() {
     environment.up(&[]).succeeded();
     stage("endurance", "pods are deleted again and again", || survives_many_pods(&environment));
     stage("endurance", "the API server starts again", || survives_the_api_server(&environment));
+    stage("endurance", "the machine sleeps", || survives_a_sleep(&environment));
     environment.windtunnel(&["down", "--yes"]).succeeded();
 }
 
@@ -81,6 +85,25 @@ pub(crate) fn survives_the_api_server(environment: &Environment) {
     });
     say(&format!("the first answer came {:.1} s after the API server had ended", begin.elapsed().as_secs_f64()));
     assert_eq!(server(environment.port), forward, "another process serves the port");
+    await_healthy(environment.port);
+}
+
+/// The machine sleeps, cluster and forward with it: a request that came in between is answered when they wake.
+pub(crate) fn survives_a_sleep(environment: &Environment) {
+    let forward = server(environment.port).unwrap();
+    let (node, process) = (node(&environment.name), Pid::from_raw(forward.try_into().unwrap()).unwrap());
+    let url = format!("http://127.0.0.1:{}/api/v2/monitor/health", environment.port);
+    docker(&["pause", &node]).succeeded();
+    kill_process(process, Signal::STOP).unwrap();
+    let waiting = std::thread::spawn(move || get(&url, BOUND * 2));
+    std::thread::sleep(SLEEP);
+    docker(&["unpause", &node]).succeeded();
+    kill_process(process, Signal::CONT).unwrap();
+    let begin = Instant::now();
+    let answer = waiting.join().unwrap().unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    say(&format!("the request of before was answered {:.1} s after the sleep", begin.elapsed().as_secs_f64()));
+    assert_eq!(server(environment.port), Some(forward), "another process serves the port");
     await_healthy(environment.port);
 }
 

@@ -28,6 +28,7 @@ fn existing() {
     test("no context is guessed", &refused);
     test("up", &up);
     test("up again changes nothing", &up_again);
+    test("stop and start", &stop_and_start);
     test("a namespace in use is refused", &in_use);
     test("down leaves the cluster", &down);
     test("a user of one namespace", &limited);
@@ -160,6 +161,16 @@ fn up_again(cluster: &Cluster<'_>) {
     // Context, kubeconfig and profile are remembered.
     cluster.environment.windtunnel(&["up"]).succeeded();
     assert_eq!(look(), before);
+}
+
+fn stop_and_start(cluster: &Cluster<'_>) {
+    let name = &cluster.environment.name;
+    let claims = objects(name, name, "persistentvolumeclaims");
+    cluster.environment.windtunnel(&["stop"]).succeeded();
+    assert_eq!(objects(name, name, "pods"), Vec::<Value>::new(), "pods run on");
+    cluster.environment.windtunnel(&["start"]).succeeded();
+    assert_healthy(cluster.environment.port);
+    assert_eq!(objects(name, name, "persistentvolumeclaims").len(), claims.len());
 }
 
 fn in_use(cluster: &Cluster<'_>) {

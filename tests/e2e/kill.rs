@@ -1,6 +1,6 @@
-//! Killed at any moment, the next `up` makes all of it be there, once.
+//! Ended at any moment, the next `up` makes all of it be there, once.
 //!
-//! `WINDTUNNEL_E2E_KILLS` says at how many moments `up` is killed, spread evenly over its whole run.
+//! `WINDTUNNEL_E2E_KILLS` says at how many moments `up` is ended, spread evenly over its whole run.
 
 use std::time::Duration;
 
@@ -9,11 +9,14 @@ use serde_json::Value;
 use crate::airflow::assert_healthy;
 use crate::artefacts::{keep, say, stage};
 use crate::docker::{CLUSTER_LABEL, docker, objects};
-use crate::environment::Environment;
+use crate::environment::{Environment, bundle};
 use crate::traces::Traces;
 
 /// Moments without a wish for more.
 const MOMENTS: u32 = 3;
+
+/// What ends it, in turns: mostly SIGKILL, then Ctrl-C, a polite end, and a terminal that is closed.
+const SIGNALS: [&str; 9] = ["KILL", "KILL", "INT", "KILL", "KILL", "TERM", "KILL", "KILL", "HUP"];
 
 #[test]
 fn killed() {
@@ -27,13 +30,14 @@ fn killed() {
     });
     let moments = std::env::var("WINDTUNNEL_E2E_KILLS").map_or(MOMENTS, |moments| moments.parse().unwrap());
     let mut table = Vec::new();
-    for moment in 1..=moments {
+    for (moment, signal) in (1..=moments).zip(SIGNALS.into_iter().cycle()) {
         let after = whole * moment / (moments + 1);
-        let line = stage("kill", &format!("`up` killed after {:.1} s, and again", after.as_secs_f64()), || {
-            let step = up_killed(&environment, after);
+        let seconds = after.as_secs_f64();
+        let line = stage("kill", &format!("`up` ended by {signal} after {seconds:.1} s, and again"), || {
+            let step = up_ended(&environment, signal, after);
             let again = environment.up(&[]).succeeded();
             assert_one_of_each(&environment);
-            format!("{:5.1} s | {step} | {:.1} s", after.as_secs_f64(), again.took.as_secs_f64())
+            format!("{signal:4} {seconds:5.1} s | {step} | {:.1} s", again.took.as_secs_f64())
         });
         say(&format!("kill | {line}"));
         table.push(line);
@@ -50,16 +54,26 @@ fn killed() {
     stage("kill", "down", || down(&environment, &traces));
 }
 
-/// The step that `up` was in when it was killed.
-fn up_killed(environment: &Environment, after: Duration) -> String {
-    let killed = environment.up_for(&["--output", "json"], after);
+/// The step that `up` was in when the signal came.
+fn up_ended(environment: &Environment, signal: &str, after: Duration) -> String {
+    let ended = if signal == "KILL" {
+        environment.up_for(&["--output", "json"], after)
+    } else {
+        // To all of its processes, as a terminal does it.
+        let (seconds, bundle, port) = (after.as_secs_f64(), bundle(), environment.port);
+        let up = format!("windtunnel up --port {port} --bundle '{}' --output json", bundle.display());
+        environment.shell(&format!("exec timeout --preserve-status --signal={signal} {seconds} {up}"))
+    };
+    if ended.code == Some(0) {
+        return "it had ended".to_owned();
+    }
+    assert_eq!(ended.code, if signal == "KILL" { None } else { Some(130) }, "{ended}");
     let mut open = Vec::new();
-    for event in killed.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for event in ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let step = event["step"].as_str().unwrap_or_default().to_owned();
         match event["event"].as_str() {
             Some("step_started") => open.push(step),
             Some("step_finished") => open.retain(|name| *name != step),
-            Some("result") => return "it had ended".to_owned(),
             _ => {}
         }
     }

@@ -325,7 +325,7 @@ fn stop_ends_the_pods_and_start_lets_them_run() {
     );
     assert!(!context.objects().iter().any(|object| object.contains("/pods/")), "{:?}", context.objects());
     let run = context.run(&["start"]);
-    assert!(run.code == 0 && run.stderr.contains("2 workloads that `windtunnel stop` stopped"), "{run}");
+    assert!(run.code == 0 && run.stderr.contains("2 workloads that were stopped run again"), "{run}");
     assert!(!run.journal.iter().any(|line| line.starts_with("helm upgrade")), "{run}");
     assert_eq!(context.objects(), objects);
 }
