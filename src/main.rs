@@ -1,6 +1,7 @@
 //! Parses the command line, looks at the surroundings once, runs the command, and turns its end into an exit code.
 
 use std::process::ExitCode;
+use std::task::Poll;
 
 use windtunnel::cli::{self, Cli, Command, ConfigCommand, ForwardCommand, Origins, completions};
 use windtunnel::commands;
@@ -99,14 +100,16 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
 /// Ctrl-C and a polite end from outside stop everything at one place, children with it.
 async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).during(Kind::Bug, "cannot listen for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).during(Kind::Bug, "cannot listen for signals")?;
-    // The terminal was closed.
-    let mut hangup = signal(SignalKind::hangup()).during(Kind::Bug, "cannot listen for signals")?;
+    // The last one: the terminal was closed.
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let signals: Result<Vec<_>, _> = kinds.into_iter().map(signal).collect();
+    let mut signals = signals.during(Kind::Bug, "cannot listen for signals")?;
+    let mut told_to_end = std::future::poll_fn(|context| {
+        let is_told = signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+        if is_told { Poll::Ready(()) } else { Poll::Pending }
+    });
     let ended = tokio::select! {
-        _ = interrupt.recv() => return Err(interrupted()),
-        _ = terminate.recv() => return Err(interrupted()),
-        _ = hangup.recv() => return Err(interrupted()),
+        () = &mut told_to_end => return Err(interrupted()),
         ended = command => ended,
     };
     // A question that Ctrl-C left says so itself.
@@ -116,8 +119,7 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
     // A child that died of the same Ctrl-C must not be taken for the cause, so whatever signal is here already goes first.
     tokio::select! {
         biased;
-        _ = interrupt.recv() => Err(interrupted()),
-        _ = terminate.recv() => Err(interrupted()),
+        () = &mut told_to_end => Err(interrupted()),
         () = tokio::task::yield_now() => ended,
     }
 }

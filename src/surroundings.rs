@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use secrecy::SecretString;
 
 use crate::error::{During, Failure, Kind};
@@ -48,6 +49,16 @@ pub struct Proxies {
     pub https: Option<String>,
     /// `no_proxy`: hosts, domains, addresses and subnets, separated by commas.
     pub no: Option<String>,
+}
+
+impl Proxies {
+    /// What tells which address is asked through which proxy.
+    #[must_use]
+    pub fn matcher(&self) -> Matcher {
+        let Self { http, https, no } = self.clone();
+        let text = Option::unwrap_or_default;
+        Matcher::builder().http(text(http)).https(text(https)).no(text(no)).build()
+    }
 }
 
 /// Where docker's logins are.

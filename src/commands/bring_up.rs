@@ -159,6 +159,7 @@ fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Opt
         values: plan.values.clone(),
         set: plan.set.clone(),
         left_out,
+        also: before.map_or_else(Vec::new, |record| record.also.clone()),
         made: before.map_or_else(|| Some(Timestamp::now()), |record| record.made),
         images: (ready.images.all().into_iter())
             .map(|image| RecordedImage { role: image.role.clone(), reference: image.reference.clone() })

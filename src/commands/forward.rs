@@ -24,11 +24,11 @@ pub async fn forward(
     surroundings: &Surroundings,
 ) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
-    let record = Record::require(&paths, name)?;
+    let mut record = Record::require(&paths, name)?;
     match command {
         ForwardCommand::Start(ports) => {
             let _lock = Lock::take(&paths.lock())?;
-            remember(ports, &paths, &record)?;
+            remember(ports, &paths, &mut record)?;
             let status = supervise::ensure_running(surroundings, &paths, &record, ui).await?;
             show(&status, ui);
             Ok(())
@@ -43,20 +43,20 @@ pub async fn forward(
             Ok(())
         }
         ForwardCommand::Status => status(&paths, ui),
-        ForwardCommand::Run(arguments) => run(arguments, &paths, &record, ui).await,
+        ForwardCommand::Run(arguments) => run(arguments, &paths, record, ui).await,
         ForwardCommand::Unit { starter } => unit(*starter, &record, ui, surroundings),
     }
 }
 
 /// What was asked for is remembered; what was not, stays.
-fn remember(arguments: &PortArgs, paths: &EnvironmentPaths, record: &Record) -> Result<(), Failure> {
+fn remember(arguments: &PortArgs, paths: &EnvironmentPaths, record: &mut Record) -> Result<(), Failure> {
     if arguments.also.is_empty() && !arguments.only_web {
         return Ok(());
     }
     supervise::remember_ports(paths, record, &arguments.also)
 }
 
-async fn run(arguments: &RunArgs, paths: &EnvironmentPaths, record: &Record, ui: &Ui) -> Result<(), Failure> {
+async fn run(arguments: &RunArgs, paths: &EnvironmentPaths, mut record: Record, ui: &Ui) -> Result<(), Failure> {
     let address = arguments.address;
     if !address.is_loopback() {
         if !arguments.expose {
@@ -68,9 +68,9 @@ async fn run(arguments: &RunArgs, paths: &EnvironmentPaths, record: &Record, ui:
             SocketAddr::new(address, record.port)
         ));
     }
-    remember(&arguments.ports, paths, record)?;
+    remember(&arguments.ports, paths, &mut record)?;
     let manner = Manner { detached: arguments.detached, address, only: arguments.route.map(Into::into) };
-    process::run(paths, record, manner, ui).await
+    process::run(paths, &record, manner, ui).await
 }
 
 fn unit(starter: Option<StarterChoice>, record: &Record, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {

@@ -200,6 +200,7 @@ mod tests {
             airflow: semver::Version::new(3, 3, 2),
             bundle: Some("/bundle".into()),
             left_out: Vec::new(),
+            also: Vec::new(),
             made: None,
             images: Vec::new(),
         }

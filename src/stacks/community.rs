@@ -120,6 +120,9 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
     });
     if celery {
         values["workers"] = json!({"enabled": true, "replicas": 1, "podLabels": labels, "logCleanup": {"enabled": false}, "resources": requests(50, 256)});
+        // Airflow's own 16 are as many processes, each with all of Airflow in it, before there is a task.
+        values["airflow"]["config"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"] =
+            values["airflow"]["config"]["AIRFLOW__CORE__PARALLELISM"].clone();
         values["externalRedis"] = json!({
             "host": shape.redis(), "port": REDIS_PORT, "databaseNumber": 1, "passwordSecret": secret, "passwordSecretKey": "database-password",
         });

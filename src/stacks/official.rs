@@ -170,6 +170,10 @@ fn config(shape: Shape<'_>) -> Value {
             config["execution_api"] = json!({"jwt_expiration_time": 3600});
         }
     }
+    if shape.executor == Executor::Celery {
+        // The chart's own 16 are as many processes, each with all of Airflow in it, before there is a task.
+        config["celery"] = json!({"worker_concurrency": config["core"]["parallelism"]});
+    }
     config
 }
 

@@ -180,13 +180,15 @@ fn the_jobs_go_before_an_upgrade() {
 }
 
 #[test]
-fn celery_brings_a_redis_and_its_address() {
+fn celery_brings_a_redis_its_address_and_few_processes() {
     let official = plan("official", Executor::Celery);
     assert_eq!(*at(&values(&official), "data.brokerUrlSecretName"), json!("airflow-cluster-broker"));
     assert_eq!(released(&official).parts[0].values["images"]["redis"], "redis:7.2-bookworm");
     let community = values(&plan("community", Executor::Celery));
     assert_eq!(*at(&community, "externalRedis.host"), json!("airflow-cluster-data-redis"));
     assert_eq!(*at(&community, "workers.enabled"), json!(true));
+    assert_eq!(*at(&values(&official), "config.celery.worker_concurrency"), json!(4));
+    assert_eq!(*at(&community, "airflow.config.AIRFLOW__CELERY__WORKER_CONCURRENCY"), json!("4"));
 }
 
 #[test]
@@ -269,6 +271,7 @@ fn another_kind_of_data_is_refused_with_what_to_do() {
         values: Vec::new(),
         set: Vec::new(),
         left_out: Vec::new(),
+        also: Vec::new(),
         made: None,
         images: Vec::new(),
     };

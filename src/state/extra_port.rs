@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentPaths, read_json, write_json};
-use crate::error::Failure;
-
 /// A port of a component that the forward serves too: `[LOCAL:]COMPONENT:PORT`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -18,24 +15,6 @@ pub struct ExtraPort {
     pub component: String,
     /// The port of the component's Service.
     pub port: u16,
-}
-
-impl ExtraPort {
-    /// The ports that were last asked for.
-    ///
-    /// # Errors
-    /// Their file is damaged.
-    pub fn load(paths: &EnvironmentPaths) -> Result<Vec<Self>, Failure> {
-        Ok(read_json(&paths.forward_ports())?.unwrap_or_default())
-    }
-
-    /// Remembers these ports and no others.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save(ports: &[Self], paths: &EnvironmentPaths) -> Result<(), Failure> {
-        write_json(&paths.forward_ports(), &ports)
-    }
 }
 
 impl FromStr for ExtraPort {
@@ -68,7 +47,6 @@ impl Display for ExtraPort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Paths;
 
     fn port(local: u16) -> ExtraPort {
         ExtraPort { local, component: "database".to_owned(), port: 5432 }
@@ -83,15 +61,5 @@ mod tests {
         for wrong in ["database", "5432:database", "0:database:5432", "database:70000", "1:2:3:4", ""] {
             assert!(wrong.parse::<ExtraPort>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn what_was_asked_for_is_remembered() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths::new(folder.path().to_owned()).environment("demo");
-        paths.create().unwrap();
-        assert!(ExtraPort::load(&paths).unwrap().is_empty());
-        ExtraPort::save(&[port(15432)], &paths).unwrap();
-        assert_eq!(ExtraPort::load(&paths).unwrap(), [port(15432)]);
     }
 }

@@ -139,12 +139,6 @@ impl EnvironmentPaths {
         self.root.join("forward.lock")
     }
 
-    /// The ports that are forwarded beside the web interface: [`crate::state::ExtraPort`].
-    #[must_use]
-    pub fn forward_ports(&self) -> PathBuf {
-        self.root.join("forward-ports.json")
-    }
-
     /// The forward's log.
     #[must_use]
     pub fn forward_log(&self) -> PathBuf {

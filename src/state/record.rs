@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::ClusterPlan;
 use crate::profile::{Executor, StackName};
 
-use super::{EnvironmentPaths, read_json, write_json};
+use super::{EnvironmentPaths, ExtraPort, read_json, write_json};
 use crate::error::{Failure, Kind};
 
 /// The format of the record that this version writes and reads.
@@ -60,6 +60,9 @@ pub struct Record {
     /// The parts of Airflow that the user's values leave out, as its health document has them.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// The ports that the forward serves beside that of the web interface.
+    #[serde(default)]
+    pub also: Vec<ExtraPort>,
     /// When it was brought up for the first time; records of before do not say.
     #[serde(default)]
     pub made: Option<Timestamp>,
@@ -107,10 +110,14 @@ impl Record {
     /// # Errors
     /// As [`Record::load`]; no environment where there is none.
     pub fn require(paths: &EnvironmentPaths, name: &str) -> Result<Self, Failure> {
-        Self::load(paths)?.ok_or_else(|| {
-            Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`"))
-                .hint("to make it: `windtunnel up`")
-        })
+        Self::load(paths)?.ok_or_else(|| Self::missing(name))
+    }
+
+    /// That there is no environment of this name.
+    #[must_use]
+    pub fn missing(name: &str) -> Failure {
+        Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`"))
+            .hint("to make it: `windtunnel up`")
     }
 
     /// Writes the record.

@@ -46,6 +46,7 @@ async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: 
     }
     wait_for_pods::until_ready(context, ready, cluster, &release.workloads, &step).await?;
     before.save(paths)?;
+    cluster.keep_record(before).await?;
     step.done(format!("Airflow {} as it was", before.airflow));
     forward::ensure(context, before, release).await?;
     let client = Client::to(before);

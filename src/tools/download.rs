@@ -12,7 +12,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioExecutor;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -80,11 +79,7 @@ async fn fetch(
     proxies: &Proxies,
     step: &Step<'_>,
 ) -> Result<NamedTempFile, Failure> {
-    let matcher = Matcher::builder()
-        .http(proxies.http.clone().unwrap_or_default())
-        .https(proxies.https.clone().unwrap_or_default())
-        .no(proxies.no.clone().unwrap_or_default())
-        .build();
+    let matcher = proxies.matcher();
     let mut address = source.address.to_owned();
     for _ in 0..=REDIRECTS {
         let uri: Uri = address.parse().map_err(|_| failure(format!("{address} is no address")))?;

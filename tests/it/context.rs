@@ -100,6 +100,11 @@ impl TestContext {
         self.path("state/environments/airflow-cluster").join(file)
     }
 
+    /// The record of that environment, if there is one.
+    pub(crate) fn remembered(&self) -> Option<String> {
+        std::fs::read_to_string(self.environment("environment.json")).ok()
+    }
+
     /// Runs the binary in the project's folder.
     #[must_use = "compare it with its snapshot, or look at a part of it"]
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {

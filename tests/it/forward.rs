@@ -105,7 +105,7 @@ fn a_port_of_another_component_is_forwarded_and_remembered() {
 fn a_port_that_cannot_be_forwarded_changes_nothing() {
     let context = TestContext::new();
     context.up();
-    let before = state(&context);
+    let (before, record) = (state(&context), context.remembered().unwrap());
     for wanted in ["redis:6379", "database:5433", "database", "web:0"] {
         assert_run!(context, &["forward", "start", "--also", wanted]);
     }
@@ -118,7 +118,7 @@ fn a_port_that_cannot_be_forwarded_changes_nothing() {
     assert!(run.stderr.contains(&format!("port {port} on 127.0.0.1 is taken by ")), "{run}");
     assert!(run.stderr.contains("`windtunnel forward start --also PORT:database:5432`"), "{run}");
     assert_eq!(state(&context)["process"], before["process"]);
-    assert!(!context.environment("forward-ports.json").exists());
+    assert_eq!(context.remembered().unwrap(), record);
 }
 
 #[test]

@@ -2,12 +2,6 @@
 
 use crate::context::{TestContext, assert_run};
 
-impl TestContext {
-    fn remembered(&self) -> Option<String> {
-        std::fs::read_to_string(self.environment("environment.json")).ok()
-    }
-}
-
 #[test]
 fn a_record_that_is_gone_is_taken_from_the_cluster() {
     let context = TestContext::new();

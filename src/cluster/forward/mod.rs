@@ -49,7 +49,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::error::Failure;
 use crate::stacks;
-use crate::state::{EnvironmentPaths, ExtraPort, ForwardCondition, ForwardSettings, ForwardedPort, Record};
+use crate::state::{EnvironmentPaths, ForwardCondition, ForwardSettings, ForwardedPort, Record};
 use backends::Backends;
 use connection::{LIMITS, Shared};
 use direct::Direct;
@@ -97,15 +97,15 @@ impl Target {
     }
 }
 
-/// The settings that an environment wants its forward to have, with these ports beside that of the web interface.
+/// The settings that an environment wants its forward to have.
 ///
 /// # Errors
 /// A port is of a component that the environment does not have, or is wanted twice.
-pub fn settings(record: &Record, extra: &[ExtraPort]) -> Result<ForwardSettings, Failure> {
+pub fn settings(record: &Record) -> Result<ForwardSettings, Failure> {
     let (service, service_port) = stacks::service(record.into());
     let mut taken = vec![record.port];
     let mut also = Vec::new();
-    for wanted in extra {
+    for wanted in &record.also {
         let served = stacks::served(record.into(), &wanted.component, wanted.port)?;
         if taken.contains(&wanted.local) {
             return Err(Failure::usage(format!("port {} cannot lead to two things", wanted.local)).hint(format!(

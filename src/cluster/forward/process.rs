@@ -19,9 +19,7 @@ use super::port::{extra_port_is_taken, port_is_taken};
 use super::socket::listen;
 use super::{Ended, Entry, News, ROOM, Route, Target, serve, settings};
 use crate::error::{During, Failure, Kind};
-use crate::state::{
-    EnvironmentPaths, ExtraPort, ForwardCondition, ForwardState, ForwardedPort, Lock, Record, write_json,
-};
+use crate::state::{EnvironmentPaths, ForwardCondition, ForwardState, ForwardedPort, Lock, Record, write_json};
 use crate::ui::Ui;
 
 /// How long the lock of a forward that is just ending is waited for.
@@ -140,7 +138,7 @@ async fn begin(paths: &EnvironmentPaths, record: &Record, manner: Manner) -> Res
         // Closing the terminal must not end us.
         setsid().during(Kind::Bug, "the forward cannot leave its session")?;
     }
-    let settings = settings(record, &ExtraPort::load(paths)?)?;
+    let settings = settings(record)?;
     let lock = take_lock(paths).await?;
     let mut listeners = vec![listen(manner.address, settings.port, || port_is_taken(settings.port)).await?];
     for ForwardedPort { component, port, service_port, .. } in &settings.also {

@@ -39,7 +39,7 @@ pub async fn ensure_running(
     record: &Record,
     ui: &Ui,
 ) -> Result<ForwardStatus, Failure> {
-    let wanted = settings(record, &ExtraPort::load(paths)?)?;
+    let wanted = settings(record)?;
     if let Some(status) = status(paths)?.filter(|status| status.state.settings == wanted) {
         return Ok(status);
     }
@@ -113,18 +113,19 @@ pub fn check_port(paths: &EnvironmentPaths, port: u16) -> Result<(), Failure> {
 ///
 /// # Errors
 /// There is no such component, or a port is taken, and by whom.
-pub fn remember_ports(paths: &EnvironmentPaths, record: &Record, ports: &[ExtraPort]) -> Result<(), Failure> {
+pub fn remember_ports(paths: &EnvironmentPaths, record: &mut Record, ports: &[ExtraPort]) -> Result<(), Failure> {
+    ports.clone_into(&mut record.also);
     let ours: Vec<u16> = status(paths)?
         .map(|status| status.state.settings)
         .into_iter()
         .flat_map(|settings| settings.also.into_iter().map(|also| also.port).chain([settings.port]))
         .collect();
-    for wanted in settings(record, ports)?.also {
+    for wanted in settings(record)?.also {
         if !ours.contains(&wanted.port) && !port_is_free(wanted.port) {
             return Err(extra_port_is_taken(wanted.port, &wanted.component, wanted.service_port));
         }
     }
-    ExtraPort::save(ports, paths)
+    record.save(paths)
 }
 
 async fn start(surroundings: &Surroundings, paths: &EnvironmentPaths, record: &Record, ui: &Ui) -> Result<(), Failure> {

@@ -23,7 +23,7 @@ pub(super) enum Cluster {
     /// A minikube profile, all of which goes.
     Minikube(minikube::ProfileFound),
     /// A cluster that stays.
-    Existing(existing::Existing),
+    Existing(Box<existing::Existing>),
 }
 
 impl Cluster {
@@ -39,7 +39,7 @@ impl Cluster {
         ui: &Ui,
     ) -> Result<Self, Failure> {
         Ok(match record.map(|record| (record, &record.cluster)) {
-            Some((record, ClusterPlan::Existing { .. })) => Self::Existing(existing::look(record, paths).await?),
+            Some((record, ClusterPlan::Existing { .. })) => Self::Existing(Box::new(existing::look(record, paths).await?)),
             Some((record, ClusterPlan::Minikube { driver, .. })) => {
                 Self::Minikube(minikube::look(record, driver, paths, surroundings, ui).await?)
             }

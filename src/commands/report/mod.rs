@@ -46,7 +46,7 @@ pub async fn report(
     let record = Record::load(&paths);
     let objects = match &record {
         Ok(Some(record)) => namespace_objects(record, &paths).await,
-        Ok(None) => Err(no_environment(name)),
+        Ok(None) => Err(Record::missing(name)),
         Err(failure) => Err(failure.clone()),
     };
     let redactor = redactor(&paths, record.as_ref().ok().and_then(Option::as_ref), objects.as_ref().ok());
@@ -77,10 +77,6 @@ pub async fn report(
         ui.data(&format!("{}\n", path.display()));
     }
     Ok(())
-}
-
-fn no_environment(name: &str) -> Failure {
-    Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`"))
 }
 
 /// Learns every secret that can be known: the environment's own, those of its kubeconfig, of the user's values, and of the pods.

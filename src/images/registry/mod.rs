@@ -97,8 +97,8 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn with(registries: &'a Registries<'a>, image: &'a Reference) -> Self {
-        let Proxies { https, no, .. } = registries.proxies.clone();
-        let matcher = Matcher::builder().https(https.unwrap_or_default()).no(no.unwrap_or_default()).build();
+        // Plain HTTP is spoken with a registry of this machine alone.
+        let matcher = Proxies { http: None, ..registries.proxies.clone() }.matcher();
         Self { registries, image, matcher, authorization: None }
     }
 
