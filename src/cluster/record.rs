@@ -26,16 +26,15 @@ impl Cluster {
         self.put_secret(&record.namespace, &secret(&record.name), &record.name, &[(ENTRY, text)]).await
     }
 
-    /// The copy that an environment has here, in whatever namespace it is.
+    /// The copy that an environment has here, in whatever namespace it is; for who may not look everywhere, in this one.
     ///
     /// # Errors
     /// The API server does not answer, or this user may not list Secrets.
-    pub async fn kept_record(&self, environment: &str) -> Result<Option<Record>, Failure> {
+    pub async fn kept_record(&self, environment: &str, namespace: &str) -> Result<Option<Record>, Failure> {
         let ours = ListParams::default().labels(&format!("{ENVIRONMENT_LABEL}={environment}"));
         let listed = match Api::<Secret>::all(self.client.clone()).list(&ours).await {
-            // Who may not look everywhere may look where an environment is unless it was told otherwise.
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
-                Api::<Secret>::namespaced(self.client.clone(), environment).list(&ours).await
+                Api::<Secret>::namespaced(self.client.clone(), namespace).list(&ours).await
             }
             listed => listed,
         };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::announce;
+use super::{announce, remembered};
 use crate::airflow::Client;
 use crate::error::Failure;
 use crate::images::locate::Located;
@@ -29,6 +29,14 @@ pub(super) struct Wanted {
     pub(super) keep_failed: bool,
 }
 
+/// How a bootstrap came to its end.
+pub(super) enum Ended {
+    /// The environment is there.
+    Ready,
+    /// Nothing was installed: the cluster told what this machine had forgotten, and what is wanted is to be resolved anew.
+    Remembered,
+}
+
 /// Makes it be there, proven and reachable. `held` is the environment's lock, where the caller has it already.
 ///
 /// # Errors
@@ -38,7 +46,7 @@ pub(super) async fn bring_up(
     held: Option<Lock>,
     ui: &Ui,
     surroundings: &Surroundings,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let Wanted { plan, left_out, smoke, keep_failed } = &wanted;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan, paths: &paths, surroundings, ui };
@@ -77,6 +85,12 @@ pub(super) async fn bring_up(
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
     loaded?;
+    if before.is_none()
+        && let Some(kept) = cluster.kept_record(&plan.name, &plan.namespace).await?
+    {
+        remembered::keep(&kept, &paths, ui)?;
+        return Ok(Ended::Remembered);
+    }
     steps::find_images::show(&images, ui);
     let installation = Installation { context, ready: &ready, cluster: &cluster, release: &release, charts: &charts };
     let mut upgraded = Vec::new();
@@ -116,7 +130,7 @@ pub(super) async fn bring_up(
         steps::smoke::run(&inputs, ui).await?;
     }
     announce::ready(context);
-    Ok(())
+    Ok(Ended::Ready)
 }
 
 /// Charts and images: that they can be had is known before anything is made.

@@ -23,8 +23,7 @@ pub(super) async fn record(paths: &EnvironmentPaths, name: &str, ui: &Ui) -> Res
     }
     match timeout(PATIENCE, from_cluster(paths, name)).await {
         Ok(Ok(Some(record))) => {
-            record.save(paths)?;
-            ui.say(&format!("What this machine knew of {name} was lost: it was taken from the cluster again."));
+            keep(&record, paths, ui)?;
             Ok(Some(record))
         }
         Ok(Ok(None)) => remembered,
@@ -34,6 +33,16 @@ pub(super) async fn record(paths: &EnvironmentPaths, name: &str, ui: &Ui) -> Res
         }
         Err(_) => remembered.map_err(|failure| failure.evidence("nor does the cluster answer")),
     }
+}
+
+/// Keeps what the cluster has told.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn keep(record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
+    record.save(paths)?;
+    ui.say(&format!("What this machine knew of {} was lost: it was taken from the cluster again.", record.name));
+    Ok(())
 }
 
 /// The record of an environment that must be there.
@@ -56,5 +65,7 @@ async fn from_cluster(paths: &EnvironmentPaths, name: &str) -> Result<Option<Rec
     let contexts = kubeconfig::contexts(std::slice::from_ref(&path))?;
     let context = contexts.iter().find(|context| context.current).or(contexts.first());
     let context = context.ok_or_else(|| Failure::new(Kind::Cluster, format!("{} names no cluster", path.display())))?;
-    Cluster::open(&path, &context.name).await?.kept_record(name).await
+    let cluster = Cluster::open(&path, &context.name).await?;
+    // Where an environment is unless it was told otherwise.
+    cluster.kept_record(name, name).await
 }

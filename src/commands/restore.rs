@@ -60,7 +60,7 @@ pub async fn restore(arguments: &RestoreArgs, name: &str, ui: &Ui, surroundings:
         backup: &backup,
     };
     replacement.make(ui).await?;
-    Box::pin(bring_up::bring_up(up::as_before(name, ui, surroundings)?, Some(lock), ui, surroundings)).await
+    Box::pin(bring_up::bring_up(up::as_before(name, ui, surroundings)?, Some(lock), ui, surroundings)).await.map(drop)
 }
 
 fn what_goes(name: &str, now: &Content, manifest: &Manifest) -> String {

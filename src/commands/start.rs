@@ -12,5 +12,5 @@ use crate::ui::Ui;
 /// There is no such environment; else as [`up::up`].
 pub async fn start(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     Record::require(&surroundings.paths.environment(name), name)?;
-    bring_up::bring_up(up::as_before(name, ui, surroundings)?, None, ui, surroundings).await
+    bring_up::bring_up(up::as_before(name, ui, surroundings)?, None, ui, surroundings).await.map(drop)
 }

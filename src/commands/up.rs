@@ -1,6 +1,6 @@
 //! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
 
-use super::bring_up::Wanted;
+use super::bring_up::{Ended, Wanted};
 use super::{announce, bring_up, contexts, remembered};
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
@@ -19,12 +19,7 @@ use crate::ui::Ui;
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     plan::check_name("environment name", name)?;
     remembered::record(&surroundings.paths.environment(name), name, ui).await?;
-    let mut gathered = gather(&arguments.settings, name, surroundings)?;
-    if gathered.lacks_context() && ui.can_ask() {
-        gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;
-    }
-    let wanted = wanted(settle(gathered, surroundings)?.plan, ui)?;
-    let wanted = Wanted { smoke: arguments.smoke, keep_failed: arguments.no_rollback, ..wanted };
+    let wanted = wanted_by(arguments, name, ui, surroundings).await?;
     if arguments.dry_run {
         let paths = surroundings.paths.environment(&wanted.plan.name);
         let context = Context { plan: &wanted.plan, paths: &paths, surroundings, ui };
@@ -33,7 +28,22 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         announce::plan(context, &ready, &images);
         return Ok(());
     }
-    bring_up::bring_up(wanted, None, ui, surroundings).await
+    match bring_up::bring_up(wanted, None, ui, surroundings).await? {
+        Ended::Ready => Ok(()),
+        Ended::Remembered => {
+            let wanted = wanted_by(arguments, name, ui, surroundings).await?;
+            bring_up::bring_up(wanted, None, ui, surroundings).await.map(drop)
+        }
+    }
+}
+
+async fn wanted_by(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<Wanted, Failure> {
+    let mut gathered = gather(&arguments.settings, name, surroundings)?;
+    if gathered.lacks_context() && ui.can_ask() {
+        gathered.wishes.context = contexts::choose(&gathered.wishes, ui, surroundings).await?;
+    }
+    let wanted = wanted(settle(gathered, surroundings)?.plan, ui)?;
+    Ok(Wanted { smoke: arguments.smoke, keep_failed: arguments.no_rollback, ..wanted })
 }
 
 /// What an environment was brought up with last.

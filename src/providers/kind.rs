@@ -3,9 +3,11 @@
 //! A node that windtunnel made is known by its mount of the environment's own folder: a container keeps it in whatever state it is.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{DAGS, Found, IMAGES, Node, SMOKE};
 use crate::codes::Code;
@@ -13,10 +15,16 @@ use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
+use crate::tools::kind as kind_tool;
 use crate::ui::Ui;
 
 /// The label that kind puts on the containers of a cluster.
 const CLUSTER_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// How long the engine may take to remove a container: the files of a whole cluster, on a slow disk.
+const REMOVAL: Duration = Duration::from_mins(1);
+/// How often it is asked whether it has.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The name of a cluster's only container.
 #[must_use]
@@ -45,8 +53,48 @@ pub async fn look(
 /// # Errors
 /// Foreign, where a cluster or container of that name was not made by this environment; it is left as it is.
 pub async fn find(docker: &Docker, cluster: &str, paths: &EnvironmentPaths, ui: &Ui) -> Result<Found, Failure> {
-    let container = docker.container(&container_name(cluster), ui).await?;
+    let name = container_name(cluster);
+    let mut container = docker.container(&name, ui).await?;
+    if container.as_ref().is_some_and(|container| container.state.status == "removing") {
+        ui.say(&format!("The engine is removing {name} still: waiting for that."));
+        container = rest_of_removal(docker, &name, ui).await?;
+    }
     of_container(cluster, container.as_ref(), paths)
+}
+
+/// Deletes a cluster. A `down` that was killed may have told the engine already, which goes on by itself.
+///
+/// # Errors
+/// kind fails, or the engine does not come to the end of what it began.
+pub async fn delete(
+    docker: &Docker,
+    kind: &kind_tool::Kind,
+    cluster: &str,
+    paths: &EnvironmentPaths,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let kubeconfig = paths.kubeconfig();
+    let Err(failure) = kind.delete(cluster, &kubeconfig, ui).await else { return Ok(()) };
+    // moby, `daemon/delete.go`
+    let is_begun =
+        failure.evidence.iter().any(|line| line.contains("removal of container") && line.contains("in progress"));
+    if !is_begun || rest_of_removal(docker, &container_name(cluster), ui).await?.is_some() {
+        return Err(failure);
+    }
+    // For what else kind knows of it.
+    kind.delete(cluster, &kubeconfig, ui).await
+}
+
+/// Waits until a container that is being removed is gone; what there is of it then. The docker command knows no such wait.
+async fn rest_of_removal(docker: &Docker, name: &str, ui: &Ui) -> Result<Option<Container>, Failure> {
+    let begun = Instant::now();
+    loop {
+        let container = docker.container(name, ui).await?;
+        if container.is_none() || begun.elapsed() > REMOVAL {
+            return Ok(container);
+        }
+        sleep(LOOK).await;
+    }
 }
 
 /// What it is that the engine has under the name of the cluster's container.

@@ -63,6 +63,45 @@ fn a_cluster_that_went_away_leaves_the_rest_to_remove() {
 }
 
 #[test]
+fn what_a_killed_one_began_is_waited_for() {
+    let context = TestContext::new();
+    context.up();
+    context.write_file("tools/busy", "");
+    let busy =
+        "stderr Error response from daemon: removal of container airflow-cluster-control-plane is already in progress";
+    context.on("kind", "delete cluster", &["when busy", "unmark busy", "unmark node", busy, "exit 1"]);
+    assert_run!(context, &["down", "--yes"]);
+    assert!(!context.environment("").exists());
+}
+
+#[test]
+fn up_waits_for_the_end_of_one_that_was_killed() {
+    let context = TestContext::new();
+    context.up();
+    context.describe_node("removing", Some(&context.environment("smoke")));
+    std::fs::rename(context.path("tools/node.json"), context.path("tools/removing.json")).unwrap();
+    context.describe_node("running", Some(&context.environment("smoke")));
+    let gone = format!("post {}/fake/delete-cluster", context.api.url());
+    let removing = [
+        "when node",
+        "when removing",
+        "unmark removing",
+        "unmark node",
+        "unmark images",
+        &gone,
+        "stdout-file removing.json",
+    ];
+    context.write_file("tools/removing", "");
+    context.on("docker", "container inspect airflow-cluster-control-plane", &removing);
+    let run = context.run(&["up"]);
+    assert!(
+        run.code == 0 && run.stderr.contains("The engine is removing airflow-cluster-control-plane still"),
+        "{run}"
+    );
+    assert!(run.journal.iter().any(|line| line.starts_with("kind create cluster")), "{run}");
+}
+
+#[test]
 fn nodes_of_other_clusters_keep_the_network() {
     let context = TestContext::new();
     context.up();

@@ -26,6 +26,20 @@ fn a_damaged_one_too_whoever_asks() {
 }
 
 #[test]
+fn all_that_this_machine_knew_is_had_again() {
+    let context = TestContext::new();
+    let port = context.port.to_string();
+    let before = context.run(&["up", "--port", &port, "--executor", "local", "--set", "airflow.replicas=2"]);
+    assert_eq!(before.code, 0, "{before}");
+    let record = context.remembered();
+    assert_eq!(context.run(&["forward", "stop"]).code, 0);
+    std::fs::remove_dir_all(context.environment("")).unwrap();
+    let run = assert_run!(context, &["up"]);
+    assert_eq!(context.remembered(), record);
+    assert!(!run.journal.iter().any(|line| line.starts_with("helm upgrade")), "{run}");
+}
+
+#[test]
 fn without_the_cluster_it_stays_lost_and_the_reason_is_told() {
     let context = TestContext::new();
     context.up();

@@ -51,7 +51,8 @@ impl Kind {
         let step = ui.step("delete_cluster", "Deleting kind cluster");
         if !self.is_absent() {
             let places = places_of(self.bundle.as_deref(), "kind", surroundings);
-            kind::Kind::find(&places, ui).await?.delete(&self.name, &paths.kubeconfig(), ui).await?;
+            let kind = kind::Kind::find(&places, ui).await?;
+            provider::delete(&self.docker, &kind, &self.name, paths, ui).await?;
         }
         // Also where an earlier `down` was cut short after the cluster.
         self.docker.remove_network_without_nodes(ui).await?;

@@ -39,7 +39,9 @@ impl Cluster {
         ui: &Ui,
     ) -> Result<Self, Failure> {
         Ok(match record.map(|record| (record, &record.cluster)) {
-            Some((record, ClusterPlan::Existing { .. })) => Self::Existing(Box::new(existing::look(record, paths).await?)),
+            Some((record, ClusterPlan::Existing { .. })) => {
+                Self::Existing(Box::new(existing::look(record, paths).await?))
+            }
             Some((record, ClusterPlan::Minikube { driver, .. })) => {
                 Self::Minikube(minikube::look(record, driver, paths, surroundings, ui).await?)
             }

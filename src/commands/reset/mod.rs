@@ -56,7 +56,7 @@ pub async fn reset(arguments: &ResetArgs, name: &str, ui: &Ui, surroundings: &Su
     let lock = Lock::take(&paths.lock())?;
     remove(&target, &record, &paths, surroundings, ui).await?;
     ui.say("");
-    bring_up::bring_up(wanted, Some(lock), ui, surroundings).await
+    bring_up::bring_up(wanted, Some(lock), ui, surroundings).await.map(drop)
 }
 
 async fn choose(ui: &Ui) -> Result<ResetExtent, Failure> {

@@ -34,7 +34,7 @@ pub(super) async fn ensure(
     match found {
         Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
             step.doing(format!("removing {}, whose making was cut short", node.container));
-            tools.kind.delete(&plan.name, &paths.kubeconfig(), ui).await?;
+            kind::delete(tools.docker, tools.kind, &plan.name, paths, ui).await?;
             create(context, tools, step, node_runs).await
         }
         Found::Absent => create(context, tools, step, node_runs).await,
