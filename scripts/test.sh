@@ -30,6 +30,9 @@ go to WINDTUNNEL_E2E_ARTEFACTS, or ./artefacts.
 The real charts are tested where their archives are in the folder WINDTUNNEL_E2E_CHARTS or in windtunnel's cache; with Airflow 2
 where scripts/images/build.sh official-2 or community has made its bundle, with Celery where it has made redis.
 
+minikube with a Docker Engine in its node is tested where WINDTUNNEL_E2E_NODE_DOCKER names an image NAME:vVERSION that the
+engine has: the bundle's node image with dockerd, cri-dockerd and Kubernetes' own images in that dockerd.
+
 Exit status: 0 all is well, 1 not.
 EOT
 }

@@ -9,7 +9,7 @@ use super::Image;
 use super::reference::Reference;
 use crate::error::{During, Failure, Kind};
 use crate::plan::ContainerRuntime;
-use crate::tools::docker::Docker;
+use crate::tools::docker::{Docker, NamedImage};
 use crate::tools::process::Command;
 use crate::ui::Ui;
 
@@ -46,6 +46,17 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// With the names that docker shortens written out, as containerd has them.
+    fn of_docker(image: &NamedImage) -> Self {
+        let qualified = |name: Option<String>| Reference::parse(&name?).map(|reference| reference.qualified());
+        Self {
+            id: image.id.clone(),
+            repo_tags: qualified(image.tagged()).into_iter().collect(),
+            repo_digests: qualified(image.with_digest()).into_iter().collect(),
+            size: image.bytes().map(|bytes| bytes.to_string()).unwrap_or_default(),
+        }
+    }
+
     /// Whether it is this image: by its name, and by its id where that is known.
     #[must_use]
     pub fn is(&self, image: &Image) -> bool {
@@ -54,7 +65,7 @@ impl Listed {
         named && image.id.as_ref().is_none_or(|id| *id == self.id)
     }
 
-    /// What it takes in the node, compressed.
+    /// What it takes in the node: compressed in containerd, unpacked in a Docker Engine.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {
         self.size.parse().ok()
@@ -88,27 +99,19 @@ impl Inside<'_> {
 /// # Errors
 /// The node's container runtime does not answer.
 pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> Result<Vec<&'i Image>, Failure> {
-    let Inside { docker, node, runtime } = inside;
-    if runtime == ContainerRuntime::Docker {
-        let mut missing = Vec::new();
-        for image in images {
-            let there = docker.image_id_inside(node, &image.reference, ui).await?;
-            let is_it = there.is_some_and(|there| image.id.as_ref().is_none_or(|id| *id == there));
-            if !is_it {
-                missing.push(*image);
-            }
-        }
-        return Ok(missing);
-    }
-    let listed = list(docker, node, ui).await?;
+    let listed = list(inside, ui).await?;
     Ok(images.iter().filter(|image| !listed.iter().any(|listed| listed.is(image))).copied().collect())
 }
 
-/// The images that a node with containerd has.
+/// The images that a node has.
 ///
 /// # Errors
 /// The node's container runtime does not answer.
-pub async fn list(docker: &Docker, node: &str, ui: &Ui) -> Result<Vec<Listed>, Failure> {
+pub async fn list(inside: Inside<'_>, ui: &Ui) -> Result<Vec<Listed>, Failure> {
+    let Inside { docker, node, runtime } = inside;
+    if runtime == ContainerRuntime::Docker {
+        return Ok(docker.images_inside(node, ui).await?.iter().map(Listed::of_docker).collect());
+    }
     // crictl gives up at once where the runtime's socket is not there yet; ctr waits for it.
     docker.exec(node, ["ctr", "--connect-timeout", CONTAINERD_START, "version"]).run(Kind::Image, ui).await?;
     let command = docker.exec(node, ["crictl", "images", "--output", "json"]);

@@ -17,7 +17,7 @@ use super::process::Command;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
-pub use images::EngineImage;
+pub use images::{EngineImage, NamedImage};
 pub use nodes::DiskUsage;
 
 /// How long the engine may take to say what it is: while it loads or removes a large image it says nothing.

@@ -23,6 +23,10 @@ pub const WANTED: Wanted = Wanted {
 /// The types of the events that begin a step and that tell of an error (kubernetes/minikube, `pkg/minikube/out/register`).
 const STEP: &str = "io.k8s.sigs.minikube.step";
 const ERROR: &str = "io.k8s.sigs.minikube.error";
+/// The step of a first start from which on what runs the containers is left alone: kubeadm is at work, and minikube has set the runtime up,
+/// unpacked Kubernetes' own images into it and restarted it (kubernetes/minikube, `pkg/minikube/node/start.go`,
+/// `pkg/minikube/cruntime/docker.go`, `pkg/minikube/out/register`).
+pub const RUNTIME_READY: &str = "Generating certificates";
 /// The exit code of `minikube status` where there is no such profile (kubernetes/minikube, `pkg/minikube/reason/exitcodes.go`).
 const NO_PROFILE: i32 = 85;
 

@@ -8,8 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::artefacts::tell_of_failures;
+use crate::docker::docker;
 use crate::outcome::Outcome;
 use crate::place::Place;
 use crate::{artefacts, leftovers};
@@ -87,6 +89,29 @@ pub(crate) fn bundle() -> PathBuf {
     );
     // The folder of the commands is not the one of the test.
     folder.canonicalize().unwrap()
+}
+
+/// The bundle with another node image, which the engine has: its archive is not read then, and a few bytes stand for it.
+pub(crate) fn bundle_with_node(place: &Place, node: &str) -> PathBuf {
+    let (original, folder) = (bundle(), place.folder.join("bundle"));
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(original.join("bundle.json")).unwrap()).unwrap();
+    std::fs::create_dir_all(folder.join("bin")).unwrap();
+    for entry in manifest["entries"].as_array_mut().unwrap() {
+        let file = entry["file"].as_str().unwrap().to_owned();
+        if entry["role"] != "node" {
+            std::os::unix::fs::symlink(original.join(&file), folder.join(&file)).unwrap();
+            continue;
+        }
+        let content = "the engine has it";
+        std::fs::write(folder.join(&file), content).unwrap();
+        let id = docker(&["image", "inspect", "--format", "{{.Id}}", node]).succeeded().stdout;
+        entry["reference"] = node.into();
+        entry["image_id"] = id.trim().into();
+        entry["size"] = content.len().into();
+        entry["sha256"] = windtunnel::images::hexadecimal(&Sha256::digest(content)).into();
+    }
+    std::fs::write(folder.join("bundle.json"), manifest.to_string()).unwrap();
+    folder
 }
 
 /// The image of this role in the bundle.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::airflow::{Airflow, assert_healthy};
 use crate::artefacts::{self, say, stage};
 use crate::docker::docker;
-use crate::environment::Environment;
+use crate::environment::{Environment, bundle_with_node};
 use crate::readme;
 use crate::traces::Traces;
 
@@ -36,6 +36,35 @@ fn minikube_with_the_stand_in_for_the_official_chart() {
     let test = "minikube, stand-in chart";
     stage(test, "up, with smoke", || {
         environment.up(&options).succeeded().says(&["official (Airflow", "already there: 2", "worker pod"]);
+    });
+    stage(test, "down", || down(&environment));
+}
+
+/// A node with a Docker Engine needs cri-dockerd, which is in no package registry: `scripts/images` makes none.
+#[test]
+fn minikube_with_a_docker_engine_in_the_node() {
+    let test = "minikube, docker in the node";
+    let node = std::env::var("WINDTUNNEL_E2E_NODE_DOCKER").unwrap_or_default();
+    if node.is_empty() {
+        return say(&format!(
+            "{test}: SKIPPED, WINDTUNNEL_E2E_NODE_DOCKER names no node image with dockerd and cri-dockerd"
+        ));
+    }
+    let environment = Environment::claim("minikube-docker");
+    let bundle = bundle_with_node(&environment, &node);
+    stage(test, "up, with smoke", || {
+        let options = ["--provider", "minikube", "--container-runtime", "docker", "--smoke"];
+        environment.up_from(&bundle, &options).succeeded().says(&["already there: 0", "worker pod"]);
+        assert_healthy(environment.port);
+    });
+    stage(test, "up again changes nothing", || {
+        up_again(&environment);
+        environment.windtunnel(&["up"]).succeeded().says(&["2 in the node", "already there: 2"]);
+    });
+    stage(test, "stop, start", || {
+        environment.windtunnel(&["stop"]).succeeded();
+        environment.windtunnel(&["start"]).succeeded();
+        assert_healthy(environment.port);
     });
     stage(test, "down", || down(&environment));
 }

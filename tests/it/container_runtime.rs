@@ -1,21 +1,32 @@
 //! minikube with a Docker Engine in its node, where images go in by `docker load`.
 
+use serde_json::json;
+
 use crate::bundle::{AIRFLOW, DATABASE, image_id};
 use crate::context::{Run, TestContext, assert_run};
 
 const UP: [&str; 5] = ["up", "--provider", "minikube", "--container-runtime", "docker"];
 
+/// The words of the command that tells what images the node has.
+const LIST: &str = "exec airflow-cluster image ls";
+
+/// The line of a script that prints what `docker image ls` tells of an image.
+fn listed(reference: &str, id: &str) -> String {
+    let (repository, tag) = reference.rsplit_once(':').unwrap();
+    let image = json!({"ID": id, "Repository": repository, "Tag": tag, "Digest": "<none>", "Size": "519MB"});
+    format!("stdout {image}")
+}
+
 impl TestContext {
     /// A machine whose minikube makes a node with a Docker Engine that has no image of ours yet.
     fn with_docker_in_minikube() -> Self {
         let context = Self::with_minikube();
-        let absent = ["stderr Error response from daemon: No such image: it", "exit 1"];
-        context.on("docker", "exec airflow-cluster image inspect", &absent);
-        for (role, reference) in [("database", DATABASE), ("airflow", AIRFLOW)] {
-            let there = [format!("when {role}-inside"), format!("stdout {}", image_id(role))];
-            let there: Vec<&str> = there.iter().map(String::as_str).collect();
-            context.on("docker", &format!("exec airflow-cluster image inspect {reference}"), &there);
-        }
+        let database = listed(DATABASE, &image_id("database"));
+        let airflow = listed(AIRFLOW, &image_id("airflow"));
+        // After the cluster's version, so that what is printed has one order.
+        context.on("docker", LIST, &["await version-asked"]);
+        context.on("docker", LIST, &["when database-inside", &database]);
+        context.on("docker", LIST, &["when airflow-inside", &database, &airflow]);
         context.on(
             "docker",
             "exec --interactive airflow-cluster image load",
@@ -41,14 +52,15 @@ fn images_are_loaded_once() {
     assert_run!(context, &UP);
     let run = context.run(&["up"]);
     assert_eq!((run.code, loads(&run)), (0, 0), "{run}");
-    assert!(run.stderr.contains("already there: 2"), "{run}");
+    assert!(run.stderr.contains("✓ 2 in the node") && run.stderr.contains("already there: 2"), "{run}");
 }
 
 #[test]
 fn an_image_of_another_digest_is_loaded_and_one_that_stays_away_is_named() {
     let context = TestContext::with_docker_in_minikube();
     context.write_file("tools/database-inside", "");
-    context.on("docker", &format!("exec airflow-cluster image inspect {AIRFLOW}"), &["stdout sha256:another"]);
+    let others = [listed(DATABASE, &image_id("database")), listed(AIRFLOW, "sha256:another")];
+    context.on("docker", LIST, &[&others[0], &others[1]]);
     let run = context.run(&UP);
     assert_eq!((run.code, loads(&run)), (5, 1), "{run}");
     assert!(
@@ -62,7 +74,7 @@ fn an_image_of_another_digest_is_loaded_and_one_that_stays_away_is_named() {
 fn an_engine_in_the_node_that_does_not_answer() {
     let context = TestContext::with_docker_in_minikube();
     let words = ["stderr Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "exit 1"];
-    context.on("docker", "exec airflow-cluster image inspect", &words);
+    context.on("docker", LIST, &words);
     let run = context.run(&UP);
     assert!(run.code == 5 && run.stderr.contains("Cannot connect to the Docker daemon"), "{run}");
 }

@@ -127,6 +127,30 @@ fn dry_run() {
 }
 
 #[test]
+fn images_go_in_while_kubernetes_starts() {
+    let context = TestContext::with_minikube();
+    // minikube gets no further than kubeadm's certificates until the images are there.
+    let (before, after) = include_str!("../fakes/minikube/start.jsonl").split_at(certificates());
+    context.write_file("tools/before.jsonl", before);
+    context.write_file("tools/after.jsonl", after);
+    let config = format!("copy profile.json {}", context.profile_config().display());
+    let kubeconfig = "copy profile-kubeconfig $KUBECONFIG";
+    let start =
+        ["stdout-file before.jsonl", "await images", "stdout-file after.jsonl", &config, "mark node", kubeconfig];
+    context.on("minikube", "start", &start);
+    context.on("docker", "exec ctr version", &[]);
+    let run = context.run(&UP);
+    assert!(run.code == 0 && run.stderr.contains("already there: 0"), "{run}");
+}
+
+/// Where the line after minikube's first word of certificates begins.
+fn certificates() -> usize {
+    let text = include_str!("../fakes/minikube/start.jsonl");
+    let step = text.find("Generating certificates").unwrap();
+    step + text[step..].find('\n').unwrap() + 1
+}
+
+#[test]
 fn again_changes_nothing() {
     let context = TestContext::with_minikube();
     context.up_on_minikube();

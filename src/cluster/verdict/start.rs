@@ -1,6 +1,6 @@
 //! A container that cannot be started: what its configuration names is missing, or the image does not have the command.
 //!
-//! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods. A command that the image lacks, may not run, or
+//! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods; one that only the node has not got yet is not. A command that the image lacks, may not run, or
 //! that is for another processor is terminal at once. Any other failure of the container runtime is terminal with the second attempt.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
@@ -11,6 +11,9 @@ use crate::codes::Code;
 
 /// Seconds that something named may be missing.
 const MISSING: u64 = 5;
+/// How the kubelet's message begins where its own copy of a Secret or `ConfigMap` does not come in time, as on a busy node that was started
+/// again. It asks anew (kubernetes, `pkg/kubelet/util/manager/watch_based_manager.go`).
+const LATE: &str = "failed to sync ";
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     match container.waiting() {
@@ -36,6 +39,12 @@ pub(super) fn ended<'a>(container: &ContainerView<'a>) -> Option<&'a ContainerSt
 }
 
 fn configuration(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str) -> Verdict {
+    if text.starts_with(LATE) {
+        return Verdict::new(Code::ContainerConfig, container.of(pod), "the node has not got its configuration yet")
+            .evidence(text)
+            .hint(format!("give it time, then {}", view.command("status")))
+            .terminal_if(false);
+    }
     let (code, what) = if text.starts_with("secret ") || text.contains("in Secret ") {
         (Code::SecretMissing, "a Secret that it needs is missing")
     } else if text.starts_with("configmap ") || text.contains("in ConfigMap ") {

@@ -90,6 +90,11 @@ fn every_cause_is_named_and_ends_the_wait_when_it_is_terminal() {
 }
 
 #[test]
+fn a_secret_that_the_node_has_not_got_yet_is_waited_for() {
+    assert_eq!(progressing(&case!("secret_late"), "22:05:00").1, Some(Code::ContainerConfig));
+}
+
+#[test]
 fn what_heals_by_itself_does_not_end_the_wait() {
     assert_eq!(progressing(&case!("crash_first"), "22:01:13").1, Some(Code::CrashLoop));
     assert_eq!(progressing(&case!("volume_first_consumer"), "22:09:00").1, None);

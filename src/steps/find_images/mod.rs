@@ -14,11 +14,11 @@ use crate::error::Failure;
 use crate::images::Image;
 use crate::images::bundle::Role;
 use crate::images::locate::{Located, Lost, Place, failure, nearby, remote};
-use crate::images::node::{Listed, list};
+use crate::images::node::{self, Listed, list};
 use crate::images::reference::Reference;
 use crate::images::registry::Registries;
 use crate::images::size::size;
-use crate::plan::{ContainerRuntime, Plan, Provider as ProviderName};
+use crate::plan::{Plan, Provider as ProviderName};
 use crate::providers::Found;
 use crate::stacks::Release;
 use crate::tools::binary;
@@ -93,12 +93,11 @@ async fn inside(context: Context<'_>, provider: &Provider) -> Result<Inside, Fai
             Ok(Inside { existing, ..Inside::default() })
         }
         // One whose making was cut short is made anew.
-        (_, Some(docker), Some(Found::Running(node)))
-            if !context.paths.creating().exists()
-                && context.plan.cluster.container_runtime() == ContainerRuntime::Containerd =>
-        {
+        (_, Some(docker), Some(Found::Running(node))) if !context.paths.creating().exists() => {
+            let runtime = context.plan.cluster.container_runtime();
+            let inside = node::Inside { docker, node: &node.container, runtime };
             // Of one that does not answer nothing is known; it is for the step that starts it to tell, which asks anew.
-            let node = list(docker, &node.container, context.ui).await.unwrap_or_default();
+            let node = list(inside, context.ui).await.unwrap_or_default();
             Ok(Inside { node, ..Inside::default() })
         }
         _ => Ok(Inside::default()),

@@ -12,7 +12,7 @@ use crate::providers::minikube::{self, Making};
 use crate::providers::{Found, Node};
 use crate::state;
 use crate::tools::docker::Docker;
-use crate::tools::minikube::{Minikube, Profile, State};
+use crate::tools::minikube::{Minikube, Profile, RUNTIME_READY, State};
 use crate::ui::Step;
 
 /// What a profile is made with.
@@ -38,17 +38,18 @@ pub(super) async fn ensure(
     let Context { plan, paths, surroundings, ui } = context;
     let kubeconfig = paths.kubeconfig();
     let profile = Profile { name: &plan.name, kubeconfig: &kubeconfig };
+    let mut node_runs = Some(node_runs);
     let node = match found {
         Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
             step.doing(format!("removing {}, whose making was cut short", node.container));
             tools.minikube.delete(profile, ui).await?;
-            create(context, tools, profile, step).await?
+            create(context, tools, profile, step, &mut node_runs).await?
         }
         Found::Absent => {
             if paths.creating().exists() && minikube::file(&surroundings.minikube, &plan.name).exists() {
                 tools.minikube.delete(profile, ui).await?;
             }
-            create(context, tools, profile, step).await?
+            create(context, tools, profile, step, &mut node_runs).await?
         }
         Found::Running(node) => {
             // What stops a profile empties its kubeconfig; it may also be lost or damaged.
@@ -69,9 +70,15 @@ pub(super) async fn ensure(
             node.clone()
         }
     };
-    // Whoever waits for it has no business any more only if this `up` is ending.
-    let _ = node_runs.send(node);
+    tell(&mut node_runs, node);
     Ok(())
+}
+
+/// Tells of the node, once. Whoever waits for it has no business any more only if this `up` is ending.
+fn tell(node_runs: &mut Option<oneshot::Sender<Node>>, node: Node) {
+    if let Some(sender) = node_runs.take() {
+        let _ = sender.send(node);
+    }
 }
 
 async fn create(
@@ -79,6 +86,7 @@ async fn create(
     tools: Tools<'_>,
     profile: Profile<'_>,
     step: &Step<'_>,
+    node_runs: &mut Option<oneshot::Sender<Node>>,
 ) -> Result<Node, Failure> {
     let Context { plan, paths, surroundings, ui } = context;
     let image = tools.image;
@@ -91,14 +99,21 @@ async fn create(
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     state::write_private(&paths.creating(), b"")?;
-    let started = tools.minikube.start(profile, &options, ui, |doing| step.doing(doing.to_lowercase())).await;
-    started.map_err(|failure| failure.hint("see all that minikube says: `windtunnel up -v`"))?;
-    std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")?;
-    Ok(Node {
+    let node = Node {
         container: plan.name.clone(),
         image: image.reference.clone(),
         dags: Some(plan.dags.clone()),
         images: None,
         ended: None,
-    })
+    };
+    let on_step = |doing: &str| {
+        if doing == RUNTIME_READY {
+            tell(node_runs, node.clone());
+        }
+        step.doing(doing.to_lowercase());
+    };
+    let started = tools.minikube.start(profile, &options, ui, on_step).await;
+    started.map_err(|failure| failure.hint("see all that minikube says: `windtunnel up -v`"))?;
+    std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")?;
+    Ok(node)
 }

@@ -10,6 +10,9 @@ use crate::error::{During, Failure, Kind};
 use crate::tools::process::{Command, Output};
 use crate::ui::Ui;
 
+/// What docker prints for a part that an image's name does not have.
+const NONE: &str = "<none>";
+
 /// An image in the engine.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -62,6 +65,42 @@ impl EngineImage {
     }
 }
 
+/// A line of `docker image ls`: one for each name of an image, whose parts are `<none>` where it lacks them (docker/cli,
+/// `cli/command/formatter/image.go`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NamedImage {
+    /// The digest by which the engine knows it.
+    #[serde(rename = "ID")]
+    pub id: String,
+    repository: String,
+    tag: String,
+    digest: String,
+    size: String,
+}
+
+impl NamedImage {
+    /// `postgres:17`; `None` for an image without a name.
+    #[must_use]
+    pub fn tagged(&self) -> Option<String> {
+        let is_named = self.repository != NONE && self.tag != NONE;
+        is_named.then(|| format!("{}:{}", self.repository, self.tag))
+    }
+
+    /// `postgres@sha256:...`; `None` for an image of no registry.
+    #[must_use]
+    pub fn with_digest(&self) -> Option<String> {
+        let is_named = self.repository != NONE && self.digest != NONE;
+        is_named.then(|| format!("{}@{}", self.repository, self.digest))
+    }
+
+    /// What it takes, to the digits that the engine gives.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        super::nodes::bytes(&self.size)
+    }
+}
+
 impl Docker {
     /// An image that the engine has; `None` where it has none of that reference.
     ///
@@ -74,13 +113,16 @@ impl Docker {
         image.map(Some).during(Kind::Image, format!("`{}` printed something unexpected", command.line()))
     }
 
-    /// The id of an image that the engine in a container has; `None` where it has none of that reference.
+    /// The images that the engine in a container has.
     ///
     /// # Errors
-    /// That engine does not answer.
-    pub async fn image_id_inside(&self, container: &str, reference: &str, ui: &Ui) -> Result<Option<String>, Failure> {
-        let command = self.exec(container, ["docker", "image", "inspect", "--format", "{{.Id}}", reference]);
-        Ok(inspected(&command, ui).await?.map(|id| id.trim().to_owned()))
+    /// That engine does not answer, or not what it should.
+    pub async fn images_inside(&self, container: &str, ui: &Ui) -> Result<Vec<NamedImage>, Failure> {
+        let list = ["docker", "image", "ls", "--no-trunc", "--digests", "--format", "{{json .}}"];
+        let command = self.exec(container, list);
+        let output = command.run(Kind::Image, ui).await?;
+        let images = output.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+        images.during(Kind::Image, format!("`{}` printed something unexpected", command.line()))
     }
 
     /// Loads an archive of `docker save`.

@@ -73,7 +73,7 @@ impl DiskUsage {
 }
 
 /// `850kB (virtual 1.16GB)` as bytes; `None` where the engine could not measure it.
-fn bytes(size: &str) -> Option<u64> {
+pub(super) fn bytes(size: &str) -> Option<u64> {
     let size = size.split_whitespace().next()?;
     let (number, unit) = size.split_at(size.find(|sign: char| sign.is_ascii_alphabetic())?);
     let factor = match unit {
