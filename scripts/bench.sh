@@ -65,16 +65,19 @@ for role in node airflow database; do
 done
 
 make_cluster() {
+  local container=$hand-control-plane root=()
   case $provider in
     kind | existing) kind create cluster --name "$hand" --image "${hand_node:-$node}" --wait 180s ;;
     minikube)
-      local root=()
+      container=$hand
       [ "$(id -u)" != 0 ] || root=(--force)
       minikube start --profile "$hand" --driver=docker --container-runtime=containerd --base-image="${hand_node:-$node}" \
         --kubernetes-version="v$(entry node version)" --cpus=no-limit --memory=no-limit --cni=false --preload=false \
         --cache-images=false --install-addons=false --interactive=false --wait=apiserver,system_pods "${root[@]}"
       ;;
   esac
+  # Instead of a DAG folder.
+  docker exec "$container" mkdir -p /windtunnel/dags /windtunnel/smoke
 }
 
 remove_cluster() {

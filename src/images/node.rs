@@ -1,5 +1,6 @@
 //! Brings images into a node's containerd or Docker Engine, skipping those that are there by digest.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ const NOT_INITIALIZED: &str = "server is not initialized yet";
 const INITIALIZATION: Duration = Duration::from_mins(1);
 /// How long bringing in one image may take.
 const IMPORT: Duration = Duration::from_mins(10);
+/// Where an archive is in a node that does not see the bundle, while it is imported.
+const COPY: &str = "/var/tmp/windtunnel-image.tar";
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -92,6 +95,21 @@ impl Inside<'_> {
             ContainerRuntime::Docker => format!("docker exec {} docker images", self.node),
         }
     }
+
+    /// The command in the node that loads an archive: a file there, or what comes on stdin.
+    fn loading(&self, file: Option<&Path>) -> Vec<OsString> {
+        // The kubelet's namespace. Overlayfs is what kind's nodes use.
+        let containerd = ["ctr", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"];
+        let (command, option, stdin): (&[&str], _, _) = match self.runtime {
+            ContainerRuntime::Containerd => (&containerd, None, Some("-")),
+            ContainerRuntime::Docker => (&["docker", "image", "load", "--quiet"], Some("--input"), None),
+        };
+        let words = command.iter().map(OsString::from);
+        match file {
+            Some(file) => words.chain(option.map(OsString::from)).chain([file.into()]).collect(),
+            None => words.chain(stdin.map(OsString::from)).collect(),
+        }
+    }
 }
 
 /// Those of the images that the node does not have yet, in order. An image whose id is known must be there by that id.
@@ -132,37 +150,35 @@ pub async fn list(inside: Inside<'_>, ui: &Ui) -> Result<Vec<Listed>, Failure> {
     Ok(listing.images)
 }
 
-/// The command that brings an image into the node's container runtime, by the shortest way: `mount` is the host folder that the node sees
-/// at `mounted_at`. An archive elsewhere and an image that only the engine has go through a pipe, as an archive of one platform alone where
-/// the engine may have parts of others: containerd would look for what is missing (kubernetes-sigs/kind#3795).
-#[must_use]
-pub fn import(
+/// Brings an image into the node's container runtime, by the shortest way: `mount` is the host folder that the node sees at `mounted_at`. An
+/// archive elsewhere is copied into the node first, which is twice as fast as through the stdin of `docker exec` (550 MB in 11 and 28 s). An
+/// image that only the engine has goes through a pipe, as an archive of one platform alone where the engine may have parts of others:
+/// containerd would look for what is missing (kubernetes-sigs/kind#3795).
+///
+/// # Errors
+/// The archive cannot be read, the node has no room for it, or its container runtime does not take it.
+pub async fn import(
     inside: Inside<'_>,
     image: &Image,
     platform: Option<&str>,
     mount: Option<&Path>,
     mounted_at: &str,
-) -> Command {
-    let Inside { docker, node, runtime } = inside;
-    if runtime == ContainerRuntime::Docker {
-        let load = docker.exec_reading(node, ["docker", "image", "load", "--quiet"]);
-        let load = match &image.archive {
-            Some(archive) => load.input_file(archive),
-            None => load.input_from(docker.save(&image.reference, platform)),
-        };
-        return load.deadline(IMPORT);
-    }
-    // The kubelet's namespace. Overlayfs is what kind's nodes use.
-    let arguments = || ["ctr", "--namespace", "k8s.io", "images", "import", "--snapshotter", "overlayfs"];
-    let in_mount = image.archive.as_ref().zip(mount).and_then(|(archive, mount)| archive.strip_prefix(mount).ok());
-    let command = match (in_mount, &image.archive) {
-        (Some(file), _) => docker.exec(node, arguments()).arg(Path::new(mounted_at).join(file)),
-        (None, Some(archive)) => docker.exec_reading(node, arguments()).arg("-").input_file(archive),
-        (None, None) => {
-            docker.exec_reading(node, arguments()).arg("-").input_from(docker.save(&image.reference, platform))
-        }
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let Inside { docker, node, .. } = inside;
+    let run = |command: Command| async { command.deadline(IMPORT).run(Kind::Image, ui).await.map(drop) };
+    let Some(archive) = &image.archive else {
+        let load = docker.exec_reading(node, inside.loading(None));
+        return run(load.input_from(docker.save(&image.reference, platform))).await;
     };
-    command.deadline(IMPORT)
+    if let Some(file) = mount.and_then(|mount| archive.strip_prefix(mount).ok()) {
+        let file = Path::new(mounted_at).join(file);
+        return run(docker.exec(node, inside.loading(Some(&file)))).await;
+    }
+    run(docker.copy_into(node, archive, COPY)).await?;
+    let loaded = run(docker.exec(node, inside.loading(Some(Path::new(COPY))))).await;
+    let removed = run(docker.exec(node, ["rm", "--force", COPY])).await;
+    loaded.and(removed)
 }
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ pub async fn ensure(
         let Some(brought) = brought.iter().find(|brought| brought.image == **image) else { continue };
         let begun = Instant::now();
         let platform = brought.in_engine.as_ref().and_then(EngineImage::archive_platform);
-        let imported = import(inside, image, platform.as_deref(), node.images.as_deref(), providers::IMAGES);
-        imported.run(Kind::Image, ui).await.map_err(|failure| {
+        let imported = import(inside, image, platform.as_deref(), node.images.as_deref(), providers::IMAGES, ui).await;
+        imported.map_err(|failure| {
             failure
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))
                 .hint("to try again: `windtunnel up`")

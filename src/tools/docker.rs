@@ -284,6 +284,12 @@ impl Docker {
         self.command(["exec", container]).args(arguments)
     }
 
+    /// Copies a file into a container.
+    #[must_use]
+    pub fn copy_into(&self, container: &str, file: &Path, target: &str) -> Command {
+        self.command(["cp"]).arg(file).arg(format!("{container}:{target}"))
+    }
+
     /// A command inside a container that reads our stdin.
     #[must_use]
     pub fn exec_reading<A: AsRef<OsStr>>(&self, container: &str, arguments: impl IntoIterator<Item = A>) -> Command {

@@ -35,7 +35,6 @@ pub struct Command {
 enum Input {
     Nothing,
     Bytes(Vec<u8>),
-    File(PathBuf),
     Child(Box<Command>),
 }
 
@@ -106,13 +105,6 @@ impl Command {
         self
     }
 
-    /// The child reads a file on stdin.
-    #[must_use]
-    pub fn input_file(mut self, path: &Path) -> Self {
-        self.input = Input::File(path.to_owned());
-        self
-    }
-
     /// The child reads on stdin what another child writes on stdout. Both must succeed.
     #[must_use]
     pub fn input_from(mut self, source: Self) -> Self {
@@ -134,7 +126,6 @@ impl Command {
         let line = shell_words::join(words.map(|word| word.to_string_lossy().into_owned()));
         match &self.input {
             Input::Nothing | Input::Bytes(_) => line,
-            Input::File(path) => format!("{line} < {}", shell_words::quote(&path.to_string_lossy())),
             Input::Child(source) => format!("{} | {line}", source.line()),
         }
     }
@@ -289,7 +280,6 @@ impl Command {
         match &self.input {
             Input::Nothing => expression.stdin_null(),
             Input::Bytes(bytes) => expression.stdin_bytes(bytes.clone()),
-            Input::File(path) => expression.stdin_path(path),
             Input::Child(source) => source.expression().pipe(expression),
         }
     }

@@ -27,23 +27,15 @@ impl TestContext {
         context.on("docker", LIST, &["await version-asked"]);
         context.on("docker", LIST, &["when database-inside", &database]);
         context.on("docker", LIST, &["when airflow-inside", &database, &airflow]);
-        context.on(
-            "docker",
-            "exec --interactive airflow-cluster image load",
-            &["unless database-inside", "mark database-inside"],
-        );
-        context.on(
-            "docker",
-            "exec --interactive airflow-cluster image load",
-            &["when database-inside", "mark airflow-inside"],
-        );
+        context.on("docker", "exec airflow-cluster image load", &["unless database-inside", "mark database-inside"]);
+        context.on("docker", "exec airflow-cluster image load", &["when database-inside", "mark airflow-inside"]);
         context.on("minikube", "delete", &["unmark node", "unmark database-inside", "unmark airflow-inside"]);
         context
     }
 }
 
 fn loads(run: &Run) -> usize {
-    run.journal.iter().filter(|line| line.contains("image load --quiet <")).count()
+    run.journal.iter().filter(|line| line.contains("image load --quiet --input /var/tmp")).count()
 }
 
 #[test]

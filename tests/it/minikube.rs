@@ -35,7 +35,9 @@ impl TestContext {
         let absent = "stderr Error response from daemon: No such container: airflow-cluster";
         context.on("docker", "container inspect", &[absent, "exit 1"]);
         context.on("docker", "container inspect airflow-cluster", &["when node", "stdout-file node.json"]);
-        context.on("docker", "exec --interactive ctr import -", &["mark images"]);
+        context.on("docker", "cp", &[]);
+        context.on("docker", "exec ctr import windtunnel-image.tar", &["mark images"]);
+        context.on("docker", "exec rm --force windtunnel-image.tar", &[]);
         let config = context.profile_config();
         std::fs::create_dir_all(config.parent().unwrap()).unwrap();
         context.describe_profile(Some("dags"), "tools/profile.json");

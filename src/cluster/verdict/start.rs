@@ -1,7 +1,8 @@
 //! A container that cannot be started: what its configuration names is missing, or the image does not have the command.
 //!
-//! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods; one that only the node has not got yet is not. A command that the image lacks, may not run, or
-//! that is for another processor is terminal at once. Any other failure of the container runtime is terminal with the second attempt.
+//! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods; one that only the node has not got yet is
+//! not. A command that the image lacks, may not run, or that is for another processor is terminal at once. Any other failure of the container
+//! runtime is terminal with the second attempt.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 
