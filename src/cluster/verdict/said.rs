@@ -152,7 +152,7 @@ impl Said<'_> {
         let again = view.command("up");
         let anew =
             format!("remove the environment with its data and make it again: {}, then {again}", view.command("down"));
-        let log = format!("see its whole log: {}", view.command(&format!("logs {container}")));
+        let log = format!("see its whole log: {}", view.logs(container));
         match self.code {
             Code::DatabasePasswordWrong => vec![
                 format!(

@@ -209,6 +209,20 @@ fn ready_is_ready_now() {
     ));
 }
 
+/// As the official chart calls the container of its Job.
+#[test]
+fn a_hint_calls_a_container_as_the_command_logs_does() {
+    for (container, command) in [
+        ("run-airflow-migrations", "windtunnel logs migrate"),
+        ("airflow-web", "windtunnel logs webserver"),
+        ("check-db", "windtunnel logs"),
+    ] {
+        let crash = include_str!("testdata/crash_loop.yaml").replace("scheduler", container);
+        let verdict = stopped(&[BASE, &crash], "22:01:27");
+        assert_eq!(verdict.hints[0], format!("see its whole log: `{command}`"));
+    }
+}
+
 #[test]
 fn commands_in_hints_name_the_environment() {
     let workloads = [Workload::deployment("airflow")];
