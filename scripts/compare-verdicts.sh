@@ -14,8 +14,8 @@ On the kind environment NAME, which `windtunnel up --name NAME` (profile lite) h
 own for `helm install --wait`, `kubectl rollout status` and `k8sgpt analyze`, and in the environment for
 `windtunnel up`. Writes the rows into scripts/compare-verdicts.md. Faults are undone; NUMBERs choose some of them.
 
-Needs docker, jq, helm and a built windtunnel: PATH, or WINDTUNNEL and HELM. k8sgpt is built from its Go module, without
-an AI backend; where that cannot be had, its column says so.
+Needs docker, jq, helm and a built windtunnel: PATH, or WINDTUNNEL and HELM. k8sgpt, without an AI backend,
+is the one on PATH, or is built from its Go module; where that cannot be had, its column says so.
 
   SECONDS_HELM   how long helm and kubectl may wait (default 120)
 EOT
@@ -54,9 +54,10 @@ limit_range() {
   kubectl -n "$1" apply -f - <<< '{"apiVersion":"v1","kind":"LimitRange","metadata":{"name":"low"},"spec":{"limits":[{"type":"Container","max":{"memory":"100Mi"}}]}}'
 }
 
-# In the cache, never in the user's own folders; the module's checksum is verified as ever.
-k8sgpt=
+# The one on PATH, or else one built in the cache, never in the user's own folders; the module's checksum is verified as ever.
+k8sgpt=$(command -v k8sgpt || true)
 provide_k8sgpt() {
+  [ -z "$k8sgpt" ] || return 0
   local cache=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/tools/bin
   if [ ! -x "$cache/k8sgpt" ]; then
     GOBIN=$cache CGO_ENABLED=0 timeout 600 go install "github.com/k8sgpt-ai/k8sgpt@$k8sgpt_version" > "$work/k8sgpt" 2>&1 || return 0

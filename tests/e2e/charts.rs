@@ -127,6 +127,9 @@ fn proven(case: &Case) {
         let other = environment.up(&["--profile", "lite", "--executor", "kubernetes"]);
         other.ended_with(2).says(&["was made with the stack", "windtunnel reset data"]);
     });
+    if case.label == "standin" {
+        stage(case.test, "a migration Job that fails is named", || crate::faults::migration_job_fails(&environment));
+    }
     stage(case.test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
 }
 
@@ -163,7 +166,7 @@ fn profile(test: &str, name: &str) -> Option<PathBuf> {
     Some(keep(name, &format!("{head}{chart}")))
 }
 
-fn keep(name: &str, text: &str) -> PathBuf {
+pub(crate) fn keep(name: &str, text: &str) -> PathBuf {
     std::fs::create_dir_all(leftovers::root()).unwrap();
     let file = leftovers::root().join(format!("{name}.yaml"));
     std::fs::write(&file, text).unwrap();

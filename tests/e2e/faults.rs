@@ -1,14 +1,21 @@
 //! Real faults on one real cluster: each ends `up` with its name, its object, its exit code and the next command, soon after it can be seen.
 //!
-//! Most are in the table `faults/matrix.yaml`. The engine is everybody's and is not stopped here: `tests/it` has a scripted one for that.
+//! Most are in the table `faults/matrix.yaml`. The machine's engine is everybody's and is not stopped: `faults/engine.rs` starts one for that.
 
+mod during;
+mod engine;
+mod job;
 mod matrix;
 mod namespace;
 mod node;
 mod report;
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, SystemTime};
 
+use self::during::{await_step, during};
+pub(crate) use self::job::migration_job_fails;
+use self::report::Met;
 use crate::airflow::assert_healthy;
 use crate::artefacts::stage;
 use crate::docker::docker;
@@ -19,6 +26,7 @@ use crate::traces::Stranger;
 fn faults() {
     let environment = Environment::claim("faults");
     stage("faults", "a port that is taken", || port_taken(&environment));
+    stage("faults", "a port that is taken after the check", || port_taken_late(&environment));
     stage("faults", "`up`", || environment.up(&[]).succeeded());
 
     matrix::meet_all(&environment);
@@ -40,6 +48,7 @@ fn faults_below_the_release() {
     stage("faults", "`up`", || environment.up(&[]).succeeded());
     stage("faults", "the API server is away for 30 s", || node::api_server_away(&environment));
     stage("faults", "the node's container is stopped", || node::node_stopped(&environment));
+    stage("faults", "the database's pod is deleted during the migration", || node::database_deleted(&environment));
     stage("faults", "a namespace that a finalizer holds", || namespace::held_by_a_finalizer(&environment));
     stage("faults", "down", || environment.windtunnel(&["down", "--yes"]).succeeded());
 }
@@ -58,4 +67,19 @@ fn port_taken(environment: &Environment) {
     );
     let folder = environment.state().join("environments").join(&environment.name);
     assert!(!folder.exists(), "{} is left", folder.display());
+}
+
+/// Somebody takes the port while the cluster is being made.
+fn port_taken_late(environment: &Environment) {
+    let up = || environment.up(&["--output", "json"]);
+    let (up, (_stranger, seen)) = during(environment, "start_cluster", up, || {
+        let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, environment.port)).unwrap();
+        // What comes before the forward is of use all the same.
+        await_step(environment, "forward");
+        (stranger, SystemTime::now())
+    });
+    let met = Met { title: "a port that is taken after the check", up: &up, seen };
+    met.say();
+    met.assert_named(&["port_taken".to_owned()], 9, &[environment.port.to_string(), std::process::id().to_string()]);
+    met.assert_soon(Duration::from_secs(5));
 }

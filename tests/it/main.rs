@@ -14,6 +14,7 @@ mod fence;
 mod file_server;
 mod invariants;
 mod objects;
+mod recorded;
 mod registry;
 mod report;
 mod reset;

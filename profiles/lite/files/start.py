@@ -101,6 +101,21 @@ def database_missing():
         return str(error.orig).strip()
 
 
+def check_key():
+    """Decrypts something that is stored: Airflow starts with any Fernet key, and fails when a task needs what another one encrypted."""
+    from airflow.models.crypto import get_fernet
+    from airflow.settings import engine
+    from sqlalchemy import text
+
+    stored = (("variable", "val", "is_encrypted"), ("connection", "password", "is_encrypted"), ("connection", "extra", "is_extra_encrypted"))
+    with engine.connect() as connection:
+        for table, column, is_encrypted in stored:
+            query = text(f"SELECT {column} FROM {table} WHERE {is_encrypted} AND {column} <> '' LIMIT 1")
+            if (token := connection.execute(query).scalar()) is not None:
+                get_fernet().decrypt(token.encode())
+    engine.dispose()
+
+
 def migration_missing():
     return None if MIGRATED.exists() else "the container migrate is at work on it"
 
@@ -121,6 +136,7 @@ def migrate():
         load("migrate")
         wait("the database", database_missing)
         airflow("db", "migrate")
+        check_key()
         MIGRATED.touch()
         say("the database is migrated")
     os.execvp("sleep", ["sleep", "infinity"])

@@ -39,6 +39,8 @@ pub(super) enum Announcement {
     Refused {
         /// As in [`Failure`].
         kind: Kind,
+        /// The number of the failure's code, if it has one.
+        code: Option<String>,
         /// As in [`Failure`].
         message: String,
         /// As in [`Failure`].
@@ -226,6 +228,7 @@ fn write_changes(path: PathBuf, first: ForwardState) -> (watch::Sender<ForwardSt
 fn announce(refused: Option<&Failure>, ui: &Ui) {
     let announcement = refused.map_or(Announcement::Listening, |failure| Announcement::Refused {
         kind: failure.kind,
+        code: failure.code.map(|code| code.id().to_owned()),
         message: failure.message.clone(),
         evidence: failure.evidence.clone(),
         hints: failure.hints.clone(),

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::port::{extra_port_is_taken, port_is_taken};
 use super::process::Announcement;
 use super::{log, port_is_free, settings};
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::state::{
     EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json, remove_file,
@@ -142,8 +143,12 @@ async fn start(surroundings: &Surroundings, paths: &EnvironmentPaths, record: &R
     let line = line.map_err(|error| Failure::bug(error.to_string()))?.during(Kind::Bug, "reading from the forward")?;
     match serde_json::from_str(&line) {
         Ok(Announcement::Listening) => Ok(()),
-        Ok(Announcement::Refused { kind, message, evidence, hints }) => {
+        Ok(Announcement::Refused { kind, code, message, evidence, hints }) => {
             let failure = Failure::new(kind, message).evidence_lines(evidence);
+            let failure = match code.as_deref().and_then(Code::find) {
+                Some(code) => failure.code(code),
+                None => failure,
+            };
             Err(hints.into_iter().fold(failure, Failure::hint))
         }
         Err(_) => Err(Failure::new(Kind::Cluster, "the forward ended before it listened")

@@ -22,7 +22,8 @@ const LIMIT_RANGE: [&str; 3] =
     [" usage per ", " limit to request ratio per ", "must be less than or equal to memory limit of"];
 /// Seconds for controllers to furnish a namespace that has just been made.
 const YOUNG_NAMESPACE: u64 = 20;
-/// Seconds after which an event about a refusal no longer tells of now; controllers retry more often than that at first.
+/// Seconds after which an event about a refusal no longer tells of now. Controllers retry more often than that at first, and each wait is as
+/// long as all before it together (client-go, `DefaultTypedControllerRateLimiter`): what has lasted longer is given as long as it has lasted.
 const STALE: u64 = 60;
 
 pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
@@ -77,8 +78,10 @@ fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
     let set = view.stateful_set(name)?;
     let event = newest_refusal(view, &set.metadata)?;
     let ordinal_zero = format!("{}-0", set.name_any());
-    let of_now = view.seconds_since(last_time(event).as_ref()) < STALE && message(event).contains(&ordinal_zero);
-    of_now.then(|| (message(event).to_owned(), view.seconds_since(first_time(event).as_ref())))
+    let (seconds, since_last) =
+        (view.seconds_since(first_time(event).as_ref()), view.seconds_since(last_time(event).as_ref()));
+    let of_now = since_last < STALE.max(seconds - since_last) && message(event).contains(&ordinal_zero);
+    of_now.then(|| (message(event).to_owned(), seconds))
 }
 
 fn newest_refusal<'a>(view: &View<'a>, owner: &'a ObjectMeta) -> Option<&'a Event> {

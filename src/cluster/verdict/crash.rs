@@ -79,10 +79,10 @@ fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
     hints(view, name).into_iter().fold(Verdict::new(code, container.of(pod), what), Verdict::hint)
 }
 
-/// What to do about a component that ends: `component` is what `windtunnel logs` calls it.
-pub(super) fn hints(view: &View<'_>, component: &str) -> Vec<String> {
+/// What to do about a container that ends.
+pub(super) fn hints(view: &View<'_>, container: &str) -> Vec<String> {
     vec![
-        format!("see its whole log: {}", view.command(format!("logs {component}").trim_end())),
+        format!("see its whole log: {}", view.logs(container)),
         format!("when the cause is gone: {}", view.command("up")),
     ]
 }

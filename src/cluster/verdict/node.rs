@@ -2,7 +2,8 @@
 //!
 //! A node becomes ready a while after its cluster is made, so *not ready* is terminal after 60 s. Pressure is terminal after 10 s: the kubelet
 //! keeps it up for 5 minutes (`--eviction-pressure-transition-period`) and nothing starts until then. One eviction may free what was short;
-//! the second one of a workload is terminal, or the first while the node is still under pressure.
+//! the second one of a workload is terminal, or the first while the node is still under pressure, or for the pod's own limit, which the next
+//! pod meets as well.
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kube::ResourceExt;
@@ -18,6 +19,10 @@ const NOT_READY: u64 = 60;
 const PRESSURE: u64 = 10;
 /// Seconds after which an eviction is history.
 const EVICTED: u64 = 300;
+
+/// How the kubelet says that a pod went beyond a limit of its own, not the node's (`pkg/kubelet/eviction/helpers.go`).
+const OWN_LIMITS: [&str; 3] =
+    ["exceeds the limit", "exceeded its local ephemeral storage limit", "exceeds the total limit of containers"];
 
 const PRESSURES: [(&str, Code, &str); 3] = [
     ("DiskPressure", Code::NodeDiskPressure, "disk"),
@@ -81,12 +86,19 @@ pub(super) fn judge_evictions(view: &View<'_>, workload: &Workload) -> Option<Ve
     let pressed = view.observed.nodes.iter().any(|node| {
         PRESSURES.iter().any(|(name, ..)| of(node, name).is_some_and(|condition| condition.status == "True"))
     });
-    let message = last.status.as_ref().and_then(|status| status.message.clone());
-    let verdict = Verdict::new(Code::Evicted, format!("pod `{}`", last.name_any()), "the node evicted it")
-        .evidence(message.unwrap_or_default())
-        .hint("free disk space or memory for the container engine")
-        .terminal_if(pressed || evicted.len() >= 2);
-    Some(verdict)
+    let message = last.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_default();
+    let is_its_own = OWN_LIMITS.iter().any(|words| message.contains(words));
+    let (what, hint) = if is_its_own {
+        (
+            "the node evicted it: it wrote more than its own limit of disk",
+            "raise the limit in the profile or the values",
+        )
+    } else {
+        ("the node evicted it", "free disk space or memory for the container engine")
+    };
+    let verdict = Verdict::new(Code::Evicted, format!("pod `{}`", last.name_any()), what).evidence(message);
+    let verdict = verdict.hint(format!("{hint}, then {}", view.command("up")));
+    Some(verdict.terminal_if(is_its_own || pressed || evicted.len() >= 2))
 }
 
 fn of<'a>(node: &'a Node, name: &str) -> Option<&'a NodeCondition> {

@@ -29,7 +29,7 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
     let verdict = Verdict::new(Code::ProbeFailed, container.of(pod), "a probe ends it before it is up")
         .evidence(unhealthy(view, pod, &container.spec.name, &["Startup", "Liveness"]).unwrap_or_default())
         .evidence(format!("killed {killed} times by a probe, {}", restarted(status.restart_count)))
-        .hint(format!("see what it was doing: {}", view.command(&format!("logs {}", container.spec.name))))
+        .hint(format!("see what it was doing: {}", view.logs(&container.spec.name)))
         .hint("give the machine more cpu, or the probe more time in the profile")
         .terminal_if(killed >= KILLS);
     Some(verdict)

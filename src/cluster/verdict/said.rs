@@ -21,7 +21,7 @@ struct Cause {
 }
 
 /// The first that fits any line counts: what is more telling comes before what follows from it.
-const CAUSES: [Cause; 10] = [
+const CAUSES: [Cause; 11] = [
     Cause {
         code: Code::DatabasePasswordWrong,
         what: "the database refuses its password",
@@ -33,6 +33,12 @@ const CAUSES: [Cause; 10] = [
         what: "the database that it asks for does not exist",
         parts: &["fatal:  database \"", "fatal:  role \""],
         lasting: true,
+    },
+    Cause {
+        code: Code::NodeDiskFull,
+        what: "there is no space left on the disk that it writes to",
+        parts: &["no space left on device"],
+        lasting: false,
     },
     Cause {
         code: Code::SchemaUnknown,
@@ -146,7 +152,7 @@ impl Said<'_> {
         let again = view.command("up");
         let anew =
             format!("remove the environment with its data and make it again: {}, then {again}", view.command("down"));
-        let log = format!("see its whole log: {}", view.command(&format!("logs {container}")));
+        let log = format!("see its whole log: {}", view.logs(container));
         match self.code {
             Code::DatabasePasswordWrong => vec![
                 format!(
@@ -160,6 +166,9 @@ impl Said<'_> {
                 format!("where the old one is lost: {anew}"),
             ],
             Code::DatabaseMissing => vec![anew],
+            Code::NodeDiskFull => {
+                vec![format!("free disk space for the container engine: `docker system df`, then {again}"), log]
+            }
             Code::SchemaUnknown => {
                 vec![format!("use the profile of the newer Airflow again: {}", view.command("up --profile FILE")), anew]
             }
@@ -218,6 +227,7 @@ mod tests {
         for (line, expected) in [
             (r#"FATAL:  password authentication failed for user "airflow""#, Code::DatabasePasswordWrong),
             (r#"FATAL:  database "airflow" does not exist"#, Code::DatabaseMissing),
+            ("initdb: error: could not write to file: No space left on device", Code::NodeDiskFull),
             ("alembic.util.exc.CommandError: Can't locate revision identified by 'deadbeef0000'", Code::SchemaUnknown),
             ("ValueError: Fernet key must be 32 url-safe base64-encoded bytes.", Code::FernetKeyInvalid),
             ("cryptography.fernet.InvalidToken", Code::FernetKeyChanged),

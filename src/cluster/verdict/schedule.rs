@@ -20,7 +20,7 @@ const UNSCHEDULABLE: u64 = 3;
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// A part of the scheduler's message (kube-scheduler, `pkg/scheduler/framework/plugins/…`), the code, and the cause in words.
-const CAUSES: [(&str, Code, &str); 14] = [
+const CAUSES: [(&str, Code, &str); 15] = [
     ("Insufficient cpu", Code::UnschedulableCpu, "it asks for more cpu than the node has left"),
     ("Insufficient memory", Code::UnschedulableMemory, "it asks for more memory than the node has left"),
     ("Insufficient ephemeral-storage", Code::UnschedulableStorage, "it asks for more disk than the node has left"),
@@ -34,7 +34,9 @@ const CAUSES: [(&str, Code, &str); 14] = [
     ("anti-affinity", Code::UnschedulableAffinity, "its affinity rules leave no node"),
     ("affinity rules", Code::UnschedulableAffinity, "its affinity rules leave no node"),
     ("didn't have free ports", Code::UnschedulablePort, "the host port that it asks for is taken"),
+    // Until Kubernetes 1.33, and since.
     ("volume node affinity conflict", Code::UnschedulableVolume, "its volume is on another node"),
+    ("didn't match PersistentVolume's node affinity", Code::UnschedulableVolume, "its volume is on another node"),
     ("didn't find available persistent volumes", Code::UnschedulableVolume, "no volume fits its claim"),
     ("persistentvolumeclaim", Code::ClaimMissing, "its volume claim is missing"),
     ("were unschedulable", Code::UnschedulableCordoned, "the node is closed for new pods (cordoned)"),

@@ -139,6 +139,12 @@ impl<'a> View<'a> {
         self.expected.command(words)
     }
 
+    /// The command that shows a container's log, or all logs where it has no name of its own there, in backticks.
+    pub(in crate::cluster) fn logs(&self, container: &str) -> String {
+        let component = component(container).unwrap_or_default();
+        self.command(format!("logs {component}").trim_end())
+    }
+
     /// A command of kubectl's for this environment's namespace, in backticks.
     pub(in crate::cluster) fn kubectl(&self, words: &str) -> String {
         self.kubectl_in(self.expected.namespace, words)
@@ -153,6 +159,21 @@ impl<'a> View<'a> {
     pub(in crate::cluster) fn delete_secret(&self) -> String {
         self.kubectl(&format!("delete secret {}-credentials", self.expected.environment))
     }
+}
+
+/// What `windtunnel logs` calls a container: of the lite chart, of Apache's or of the community's.
+fn component(container: &str) -> Option<&str> {
+    Some(match container {
+        "api-server" | "webserver" | "scheduler" | "dag-processor" | "triggerer" | "worker" | "create-user"
+        | "database" | "redis" => container,
+        "migrate" | "run-airflow-migrations" | "db-migrations" => "migrate",
+        "airflow-web" => "webserver",
+        "airflow-scheduler" => "scheduler",
+        "airflow-triggerer" => "triggerer",
+        "airflow-worker" => "worker",
+        "sync-airflow-users" => "sync-users",
+        _ => return None,
+    })
 }
 
 /// Whether a Job made the pod.

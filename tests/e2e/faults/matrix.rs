@@ -72,7 +72,7 @@ fn meet(environment: &Environment, fault: &Fault) {
     // What is judged is the fault, which is there to be looked at as long as nothing is brought back.
     let up = environment.up(&["--output", "json", "--no-rollback", "--profile", &profile]);
     record(environment, &fault.title, &fault.codes[0]);
-    let seen = seen(environment, fault, begin).unwrap_or(up.ended - up.took);
+    let seen = first_seen(environment, &fault.seen, begin).unwrap_or(up.ended - up.took);
     if !fault.undo.is_empty() {
         in_node(environment, &fault.undo);
     }
@@ -120,9 +120,9 @@ fn start_registry(environment: &Environment) {
     say("  a registry runs on the node");
 }
 
-/// When the fault could first be seen.
-fn seen(environment: &Environment, fault: &Fault, begin: SystemTime) -> Option<SystemTime> {
-    let (what, name) = fault.seen.split_once(' ')?;
+/// When a fault that was made at `begin` could first be seen, by what the table says of that.
+pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTime) -> Option<SystemTime> {
+    let (what, name) = seen.split_once(' ')?;
     let times: Vec<SystemTime> = if what == "event" {
         let events = objects(&environment.name, &environment.name, "events");
         let fitting = events.iter().filter(|event| event["reason"] == name);

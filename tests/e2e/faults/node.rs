@@ -2,22 +2,27 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::during::during;
 use super::matrix::in_node;
 use super::report::Met;
-use crate::docker::{docker, node};
+use crate::airflow::assert_healthy;
+use crate::artefacts::say;
+use crate::docker::{docker, kubectl, node};
 use crate::environment::Environment;
-use crate::outcome::Outcome;
 use crate::until::until;
 
 /// The manifest by which the kubelet runs the API server.
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+/// The step of `up` that waits.
+const WAIT: &str = "wait_for_pods";
 /// How long `up` may take to tell of a node that is gone.
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// The API server is away for 30 s: `up` says so, and goes on after.
 pub(super) fn api_server_away(environment: &Environment) {
     replace_pod(environment);
-    let up = while_it_waits(environment, &[], || {
+    let up = || environment.up(&["--profile", "lite"]);
+    let (up, ()) = during(environment, WAIT, up, || {
         in_node(environment, &format!("mv {MANIFEST} /etc/kubernetes/away.yaml"));
         docker(&[
             "exec",
@@ -35,7 +40,8 @@ pub(super) fn api_server_away(environment: &Environment) {
 pub(super) fn node_stopped(environment: &Environment) {
     replace_pod(environment);
     let mut stopped = SystemTime::now();
-    let up = while_it_waits(environment, &["--output", "json"], || {
+    let up = || environment.up(&["--profile", "lite", "--output", "json"]);
+    let (up, ()) = during(environment, WAIT, up, || {
         docker(&["kill", &node(&environment.name)]).succeeded();
         stopped = SystemTime::now();
     });
@@ -51,17 +57,39 @@ fn replace_pod(environment: &Environment) {
     in_node(environment, "kubectl -n $N delete pod -l app.kubernetes.io/component=airflow --wait=false");
 }
 
-/// Runs `up` with these options, and this as soon as `up` waits for the pods.
-fn while_it_waits(environment: &Environment, options: &[&str], act: impl FnOnce()) -> Outcome {
-    let events = environment.state().join("environments").join(&environment.name).join("events.jsonl");
-    std::fs::remove_file(&events).unwrap();
-    std::thread::scope(|scope| {
-        let up = scope.spawn(|| environment.up(&[&["--profile", "lite"], options].concat()));
-        until("`up` to wait for the pods", Duration::from_mins(1), || {
-            let told = std::fs::read_to_string(&events).unwrap_or_default();
-            if told.contains(r#""step_started","step":"wait_for_pods""#) { Ok(()) } else { Err(told) }
+/// The database's pod is deleted in the middle of its first migration: what waits for it gets through all the same.
+pub(super) fn database_deleted(environment: &Environment) {
+    let reset = || environment.windtunnel(&["reset", "data", "--yes"]);
+    let (reset, ()) = during(environment, WAIT, reset, || {
+        until("the migration to be at work", Duration::from_mins(1), || {
+            let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
+            let pod = format!("{}-database-0", environment.name);
+            let psql = [
+                "exec",
+                "-n",
+                &environment.name,
+                &pod,
+                "--",
+                "psql",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "airflow",
+                "-tAc",
+                tables,
+            ];
+            let asked = kubectl(&environment.name, &psql);
+            match asked.stdout.trim().parse::<u32>() {
+                Ok(1..) => Ok(()),
+                _ => Err(asked),
+            }
         });
-        act();
-        up.join().unwrap()
-    })
+        in_node(environment, "kubectl -n $N delete pod $R-database-0 --wait=false");
+    });
+    say(&format!(
+        "matrix | the database's pod is deleted during the migration | gets through | {:.1} s",
+        reset.took.as_secs_f64()
+    ));
+    reset.succeeded();
+    assert_healthy(environment.port);
 }

@@ -4,16 +4,17 @@ set -euo pipefail
 
 usage() {
   cat << 'EOT'
-Usage: tests/e2e/faults/record.sh NODE NAMESPACE ENVIRONMENT CODE FILE
+Usage: tests/e2e/faults/record.sh NODE NAMESPACE ENVIRONMENT CODE FILE [WORKLOAD]
 
 Writes into FILE the objects of NAMESPACE and the nodes, as the API server in the container NODE has them now, the logs
 of the containers that are not ready, and that the verdict on them is to be CODE. Fields that no verdict looks at are
-left out. Needs docker and jq. `WINDTUNNEL_E2E_RECORD=FOLDER cargo test --test e2e faults` does it for every fault.
+left out. WORKLOAD is what is waited for, as `deployment/airflow`, `stateful_set/airflow` or `job/airflow`; without it
+those of the lite chart are. Needs docker and jq. `WINDTUNNEL_E2E_RECORD=FOLDER cargo test --test e2e faults` does it for every fault.
 EOT
 }
 
-[ $# = 5 ] || { usage >&2; exit 2; }
-readonly node=$1 namespace=$2 environment=$3 code=$4 file=$5
+[ $# = 5 ] || [ $# = 6 ] || { usage >&2; exit 2; }
+readonly node=$1 namespace=$2 environment=$3 code=$4 file=$5 workload=${6:-}
 
 kubectl() { docker exec "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
 
@@ -31,17 +32,24 @@ readonly lean='
       .status |= {phase, reason, message, conditions, initContainerStatuses, containerStatuses} |
       del(.status[]?[]?.volumeMounts?, .status[]?[]?.user?, .status[]?[]?.allocatedResources?, .status[]?[]?.resources?)
     elif .kind == "Node" then {apiVersion, kind, metadata: {name: .metadata.name, uid: .metadata.uid},
-        status: {conditions: .status.conditions, nodeInfo: .status.nodeInfo}}
+        spec: {taints: .spec.taints, unschedulable: .spec.unschedulable}, status: {conditions: .status.conditions, nodeInfo: .status.nodeInfo}}
     elif .kind == "Event" then del(.source, .reportingComponent, .reportingInstance, .type) | .metadata |= {name, creationTimestamp}
     elif .kind == "PersistentVolumeClaim" then .
     else .spec |= {replicas, selector, serviceName} | .spec.template = {} end |
     del(.. | nulls);
   lean'
 
-# Whom the events of the last minutes are about must be there still.
+# Whether it is ready, and what it is doing if it is not.
+# shellcheck disable=SC2016 # these are variables of jq
+readonly dns='{apiVersion, kind, metadata: (.metadata | {name, namespace, creationTimestamp}),
+  spec: {containers: (.spec.containers | map({name}))},
+  status: {phase: .status.phase, conditions: (.status.conditions | map(select(.type == "Ready"))),
+    containerStatuses: (.status.containerStatuses // [] | map({name, ready, restartCount, state, image, imageID}))}}'
+
+# Whom the events of the last quarter of an hour are about must be there still.
 # shellcheck disable=SC2016 # these are variables of jq
 readonly recent='
-  (now - 300) as $since | [.items[] | select(.kind != "Event") | .metadata.uid] as $there |
+  (now - 900) as $since | [.items[] | select(.kind != "Event") | .metadata.uid] as $there |
   .items[] | select(.kind != "ReplicaSet" or .spec.replicas > 0) |
   select(.kind != "Event" or ((.involvedObject.uid | IN($there[])) and ((.lastTimestamp // .eventTime // .metadata.creationTimestamp) | sub("\\.[0-9]+"; "") | fromdate) > $since))'
 
@@ -77,10 +85,10 @@ logs() {
 version=$(kubectl get nodes --output 'jsonpath={.items[0].status.nodeInfo.kubeletVersion}')
 {
   echo "# Recorded by tests/e2e/faults/record.sh from Kubernetes ${version}; fields that no verdict looks at are left out."
-  echo "{kind: Recording, code: $code, namespace: $namespace, environment: $environment, at: \"$(date --utc +%FT%TZ)\"}"
+  echo "{kind: Recording, code: $code, namespace: $namespace, environment: $environment, at: \"$(date --utc +%FT%TZ)\"${workload:+, workload: $workload}}"
   objects nodes
   objects pods,events,persistentvolumeclaims,deployments,replicasets,statefulsets,jobs --namespace "$namespace"
   kubectl get pods --namespace kube-system --selector k8s-app=kube-dns --output json |
-    jq --compact-output "{kind: \"Dns\", items: [.items[] | $lean]}" | sed 's/^/---\n/'
+    jq --compact-output "{kind: \"Dns\", items: [.items[] | $lean | $dns]}" | sed 's/^/---\n/'
   logs
 } > "$file"
