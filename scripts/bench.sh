@@ -119,15 +119,17 @@ healthy() {
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# What windtunnel installed, for the same by hand: releases with their values and charts, Secrets, images, the web Service.
+# What windtunnel installed, for the same by hand: releases with their values and charts, Secrets and ConfigMaps, images, the web Service.
 keep_inputs() {
   local environment=$WINDTUNNEL_STATE/environments/$ours release chart
   export KUBECONFIG=$environment/kubeconfig
   [ -x "$work/kubectl" ] || docker cp -L "$(docker ps -q --filter "name=^($hand-control-plane|$ours|$ours-control-plane)$" | head -1):/usr/bin/kubectl" "$work/kubectl"
   rm -rf "$work/same"
   mkdir "$work/same"
-  kubectl -n "$ours" get secrets -o json |
-    jq 'del(.items[] | select(.type != "Opaque")) | del(.items[].metadata["uid", "resourceVersion", "creationTimestamp"])' > "$work/same/secrets.json"
+  # But for what Helm and Kubernetes make themselves.
+  kubectl -n "$ours" get secrets,configmaps -o json | jq 'del(.items[] | select((.type // "Opaque") != "Opaque" or
+    .metadata.labels["app.kubernetes.io/managed-by"] == "Helm" or .metadata.name == "kube-root-ca.crt")) |
+    del(.items[].metadata["uid", "resourceVersion", "creationTimestamp"])' > "$work/same/objects.json"
   helm list -n "$ours" -o json | jq -r 'sort_by(.updated)[].name' > "$work/same/releases"
   while read -r release; do
     helm get values -n "$ours" "$release" -o json > "$work/same/$release.json"
@@ -143,7 +145,7 @@ keep_inputs() {
 
 prepare_namespace() {
   kubectl create namespace "$ours"
-  kubectl -n "$ours" create -f "$work/same/secrets.json"
+  kubectl -n "$ours" create -f "$work/same/objects.json"
 }
 
 install() {

@@ -75,10 +75,14 @@ pub async fn delete(
 ) -> Result<(), Failure> {
     let kubeconfig = paths.kubeconfig();
     let Err(failure) = kind.delete(cluster, &kubeconfig, ui).await else { return Ok(()) };
+    let says = |words: &str| failure.evidence.iter().any(|line| line.contains(words));
+    // moby, `daemon/kill.go`: so with cgroup v1, where the engine ends a node in the moment in which runc in it holds a container frozen.
+    if says("did not receive an exit event") {
+        return Err(failure
+            .hint("the engine has lost hold of the node: start it anew, `sudo systemctl restart docker`, then the same command again"));
+    }
     // moby, `daemon/delete.go`
-    let is_begun =
-        failure.evidence.iter().any(|line| line.contains("removal of container") && line.contains("in progress"));
-    if !is_begun || rest_of_removal(docker, &container_name(cluster), ui).await?.is_some() {
+    if !says("is already in progress") || rest_of_removal(docker, &container_name(cluster), ui).await?.is_some() {
         return Err(failure);
     }
     // For what else kind knows of it.
