@@ -139,7 +139,7 @@ keep_inputs() {
     cp -r "$chart" "$work/same/$release.chart"
   done < "$work/same/releases"
   jq -r '.images[] | select(.role == "airflow" or .role == "database") | .reference' "$environment/environment.json" > "$work/same/images"
-  jq -r '.settings | "\(.service) \(.service_port)"' "$environment/forward.json" > "$work/same/service"
+  jq -r '"\(.service) \(.service_port)"' "$environment/forward.json" > "$work/same/service"
   KUBECONFIG=$work/kubeconfig
 }
 
