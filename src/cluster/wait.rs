@@ -4,6 +4,7 @@
 //! makes progress is let be. An API server that does not answer is waited for, and its silence is shown.
 
 mod movement;
+mod pulled;
 mod shown;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Step;
 use movement::Movement;
+use pulled::Pulled;
 use shown::Shown;
 
 /// How long an API server may fail or be silent: one that starts again takes a minute on a small machine.
@@ -40,7 +42,7 @@ pub struct Ready {
 }
 
 /// Waits until all workloads are ready. What it waits for is shown on `step`. While the API server does not answer, `look` tells whether
-/// that is because the node or its engine is gone.
+/// that is because the node or its engine is gone; while the node pulls images, `held` tells the bytes of images that it has, if anybody knows.
 ///
 /// # Errors
 /// A verdict as soon as a cause is terminal; a timeout with the last thing seen when nothing has moved for `stall`; what `look` finds; a
@@ -51,11 +53,13 @@ pub async fn until_ready(
     stall: Duration,
     step: &Step<'_>,
     look: impl AsyncFn() -> Result<(), Failure>,
+    held: impl AsyncFn() -> Option<u64>,
 ) -> Result<Ready, Failure> {
     let mut watch = Watch::open(cluster, expected.namespace, PATIENCE);
     let mut tick = tokio::time::interval(TICK);
     let mut shown = Shown::default();
     let mut movement = Movement::begin();
+    let mut pulled = Pulled::default();
     let mut evidence = Evidence::default();
     let mut standing: Option<(Verdict, Instant)> = None;
     let mut last: Option<Observed> = None;
@@ -85,8 +89,9 @@ pub async fn until_ready(
         shown.ready(step, &observed);
         match judge(expected, &observed, Timestamp::now()) {
             Judgement::Ready { pods } => return Ok(Ready { pods }),
-            Judgement::Progressing { states, .. } => {
+            Judgement::Progressing { mut states, .. } => {
                 standing = None;
+                pulled.complete(&mut states, &held).await;
                 movement.take_in(&states, &observed);
                 shown.states(step, &states);
             }

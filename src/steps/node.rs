@@ -1,22 +1,23 @@
-//! Whether the node still runs: where the cluster does not answer any more, the engine knows why.
+//! The node as the engine sees it: whether it runs, where the cluster does not answer any more, and what it has pulled.
 
 use super::Context;
 use super::prerequisites::{Prerequisites, Provider};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
+use crate::plan::ContainerRuntime;
 use crate::providers::kind;
+use crate::tools::docker::Docker;
+
+/// Where containerd keeps the content of images (containerd, `docs/ops.md`).
+const CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.content";
 
 /// Looks at the container that is the node; nothing to look at where windtunnel has not made the cluster in an engine.
 ///
 /// # Errors
 /// The node's container does not run any more, or is gone; the engine does not answer.
 pub async fn look(context: Context<'_>, ready: &Prerequisites) -> Result<(), Failure> {
-    let Context { plan, ui, .. } = context;
-    let (docker, container) = match &ready.provider {
-        Provider::Kind { docker, .. } => (docker, kind::container_name(&plan.name)),
-        Provider::Minikube { docker: Some(docker), .. } => (docker, plan.name.clone()),
-        Provider::Minikube { docker: None, .. } | Provider::Existing(_) => return Ok(()),
-    };
+    let ui = context.ui;
+    let Some((docker, container)) = container(context, ready) else { return Ok(()) };
     match docker.container(&container, ui).await {
         Ok(Some(found)) if found.state.status == "running" => Ok(()),
         Ok(Some(found)) => Err(stopped(format!("the node `{container}` does not run any more"))
@@ -29,6 +30,26 @@ pub async fn look(context: Context<'_>, ready: &Prerequisites) -> Result<(), Fai
             docker.info(ui).await?;
             Err(failure)
         }
+    }
+}
+
+/// The bytes of images that the node has, finished or not; `None` where nobody knows, as where the node is no container of ours.
+pub async fn held(context: Context<'_>, ready: &Prerequisites) -> Option<u64> {
+    let (docker, container) = container(context, ready)?;
+    match context.plan.cluster.container_runtime() {
+        ContainerRuntime::Containerd => docker.bytes_inside(&container, CONTENT, context.ui).await,
+        // It keeps what it pulls in files without a name.
+        ContainerRuntime::Docker => None,
+    }
+}
+
+/// The container that is the node, and its engine.
+fn container<'a>(context: Context<'_>, ready: &'a Prerequisites) -> Option<(&'a Docker, String)> {
+    let name = &context.plan.name;
+    match &ready.provider {
+        Provider::Kind { docker, .. } => Some((docker, kind::container_name(name))),
+        Provider::Minikube { docker: Some(docker), .. } => Some((docker, name.clone())),
+        Provider::Minikube { docker: None, .. } | Provider::Existing(_) => None,
     }
 }
 

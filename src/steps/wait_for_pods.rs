@@ -38,5 +38,7 @@ pub(super) async fn until_ready(
 ) -> Result<Ready, Failure> {
     let Context { plan, .. } = context;
     let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads };
-    wait::until_ready(cluster, expected, plan.timeout, step, async || node::look(context, ready).await).await
+    let look = async || node::look(context, ready).await;
+    let held = async || node::held(context, ready).await;
+    wait::until_ready(cluster, expected, plan.timeout, step, look, held).await
 }

@@ -34,6 +34,7 @@ use crate::codes::Code;
 use crate::error::{Failure, Kind};
 pub use log_source::LogSource;
 pub(super) use log_source::wanted as wanted_logs;
+pub(super) use progress::PULLING;
 pub use progress::PodState;
 pub(super) use progress::{last_seen, summary};
 pub(super) use readiness::count;

@@ -12,6 +12,9 @@ use super::crash::{self, restarted};
 use super::view::{ContainerView, View, condition, containers, is_ready, last_time, message};
 use super::{LogSource, count, probe, schedule, volume};
 
+/// What a container is doing whose image the node pulls.
+pub(in crate::cluster) const PULLING: &str = "pulling image";
+
 /// How much of a log line is shown as a step, in characters.
 const STEP_WIDTH: usize = 50;
 
@@ -205,7 +208,7 @@ fn creating(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> (Strin
     };
     let pulling = about_image("Pulling").filter(|began| about_image("Pulled").is_none_or(|ended| ended.0 < began.0));
     if let Some(began) = pulling {
-        return ("pulling image".to_owned(), Some(began));
+        return (PULLING.to_owned(), Some(began));
     }
     let scheduled = condition(pod, "PodScheduled").and_then(|found| found.last_transition_time.clone());
     ("creating".to_owned(), scheduled)

@@ -55,7 +55,7 @@ async fn wait(cluster: &Cluster, stall: Duration) -> Result<Ready, Failure> {
     let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
     let ui = Ui::new(Manner { format: Format::Text, level: crate::ui::Level::Quiet, ..Manner::default() });
     let step = ui.step("await_pods", "Waiting for pods");
-    let waited = until_ready(cluster, expected, stall, &step, async || Ok(())).await;
+    let waited = until_ready(cluster, expected, stall, &step, async || Ok(()), async || None).await;
     step.done("");
     waited
 }

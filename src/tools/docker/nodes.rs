@@ -27,6 +27,14 @@ struct Measured {
 }
 
 impl Docker {
+    /// The bytes in a folder of a container; `None` where it cannot be asked.
+    pub async fn bytes_inside(&self, container: &str, folder: &str, ui: &Ui) -> Option<u64> {
+        let output =
+            self.exec(container, ["du", "--summarize", "--bytes", folder]).outcome(Kind::Cluster, ui).await.ok()?;
+        // What is renamed while it is counted makes du fail, and the sum is told all the same.
+        output.stdout.split_whitespace().next()?.parse().ok()
+    }
+
     /// Those of the containers that are there, by name.
     ///
     /// # Errors
