@@ -77,6 +77,9 @@ timed() {
 # The last line that says something, as a cell of the table.
 cell() { sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -v '^ *$' | tail -1 | tr '|' '/' | cut -c1-160; }
 
+# All problems that k8sgpt names, without colours and escapes, as a cell of the table.
+problems() { sed -n 's/\x1b\[[0-9;]*m//g; s/^- Error: //p' "$1" | tr '|\n' '/;' | sed 's/;$//; s/;/; /g' | cut -c1-400; }
+
 release_other() { "$helm" install other "$work/chart" --kubeconfig "$kubeconfig" --namespace "$other" --values "$work/values.json" "$@"; }
 
 compare() {
@@ -97,7 +100,7 @@ compare() {
   printf '| %s s: %s ' "$seconds" "$(cell "$work/rollout")"
   if [ -n "$k8sgpt" ]; then
     seconds=$(timed "$work/analyze" "$k8sgpt" analyze --kubeconfig "$kubeconfig" --namespace "$other")
-    printf '| %s s: %s ' "$seconds" "$(grep -m1 Error "$work/analyze" | tr '|' '/' | cut -c1-160 || true)"
+    printf '| %s s: %s ' "$seconds" "$(problems "$work/analyze")"
   else
     printf '| not built '
   fi
@@ -122,6 +125,14 @@ chosen() {
   return 1
 }
 
+about_k8sgpt() {
+  if [ -n "$k8sgpt" ]; then
+    printf 'k8sgpt, without an AI backend, looks once helm has given up; all that it names is here.'
+  else
+    printf 'k8sgpt could not be built: %s' "$(tail -1 "$work/k8sgpt" | cut -c1-300)"
+  fi
+}
+
 provide_k8sgpt
 number=0
 {
@@ -130,8 +141,7 @@ number=0
 
 Written by \`scripts/compare-verdicts.sh\` on $(date --utc +%F). Each cell: after how many seconds it ended, and its last words. helm and
 kubectl wait for ${wait} s at most, kubectl after helm has given up. windtunnel's seconds are those of the whole \`windtunnel up\`, with its
-checks and Helm's own work.
-$([ -n "$k8sgpt" ] || printf '\nk8sgpt could not be built: %s\n' "$(tail -1 "$work/k8sgpt" | cut -c1-300)")
+checks and Helm's own work. $(about_k8sgpt)
 
 | fault | \`helm install --wait\` | \`kubectl rollout status\` | \`k8sgpt analyze\` | \`windtunnel up\` |
 |---|---|---|---|---|

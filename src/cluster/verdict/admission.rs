@@ -80,7 +80,7 @@ fn of_stateful_set(view: &View<'_>, name: &str) -> Option<(String, u64)> {
     let ordinal_zero = format!("{}-0", set.name_any());
     let (seconds, since_last) =
         (view.seconds_since(first_time(event).as_ref()), view.seconds_since(last_time(event).as_ref()));
-    let of_now = since_last < STALE.max(seconds - since_last) && message(event).contains(&ordinal_zero);
+    let of_now = since_last < STALE.max(seconds.saturating_sub(since_last)) && message(event).contains(&ordinal_zero);
     of_now.then(|| (message(event).to_owned(), seconds))
 }
 
