@@ -90,7 +90,7 @@ compare() {
   kubectl -n "$name" get secret "$name-credentials" -o json | jq 'del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields) | .metadata.namespace = "'"$other"'"' |
     kubectl apply -f - >> "$work/log" 2>&1
   cp -R "$root/profiles/lite" "$work/chart"
-  jq --argjson more "$values" '. * $more | .dags = {} | .smoke = {}' "${kubeconfig%/*}/values.json" > "$work/values.json"
+  jq --argjson more "$values" '. * $more | .dags = {} | .smoke = {}' "$work/healthy.json" > "$work/values.json"
   (set -- "$other"; eval "$before") >> "$work/log" 2>&1
 
   printf '| %s ' "$title"
@@ -134,6 +134,8 @@ about_k8sgpt() {
 }
 
 provide_k8sgpt
+# Each fault is in the environment's own values once it has been tried there.
+cp "${kubeconfig%/*}/values.json" "$work/healthy.json"
 number=0
 {
   cat << EOT

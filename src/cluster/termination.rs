@@ -36,12 +36,27 @@ impl Cluster {
         Ok(held.collect())
     }
 
-    /// Waits until a namespace is gone, for at most `deadline`; whether it is.
-    pub async fn await_no_namespace(&self, namespace: &str, deadline: Duration) -> bool {
+    /// Waits until a namespace is gone, or nothing but somebody's finalizer keeps it, for at most `deadline`; whether one of these came.
+    pub async fn await_termination(&self, namespace: &str, deadline: Duration) -> bool {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let only = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
-        observe::until(namespaces, only, deadline, <[_]>::is_empty).await.is_ok()
+        observe::until(namespaces, only, deadline, |found| found.iter().all(|namespace| is_held(namespace)))
+            .await
+            .is_ok()
     }
+}
+
+/// Whether the namespace's controller has come to finalizers that it waits for (kubernetes,
+/// `pkg/controller/namespace/deletion/status_condition_utils.go`).
+fn is_held(namespace: &Namespace) -> bool {
+    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let remaining = conditions
+        .filter(|condition| condition.type_ == "NamespaceFinalizersRemaining" && condition.status == "True")
+        .filter_map(|condition| condition.message.as_deref()?.split_once("remaining: "));
+    // `example.com/hold in 1 resource instances, kubernetes.io/pvc-protection in 2 resource instances`
+    let mut finalizers =
+        remaining.flat_map(|(_, list)| list.split(", ")).filter_map(|entry| entry.split(" in ").next());
+    finalizers.any(|finalizer| !is_kubernetes_own(finalizer))
 }
 
 /// Those that Kubernetes itself sets and takes off: without a domain, or with one of its own.
@@ -52,7 +67,23 @@ fn is_kubernetes_own(finalizer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_namespace_is_held_by_somebodys_finalizer_alone() {
+        let namespace = |status: &str, finalizers: &str| -> Namespace {
+            let message = format!("Some content in the namespace has finalizers remaining: {finalizers}");
+            let condition = json!({"type": "NamespaceFinalizersRemaining", "status": status, "message": message, "reason": "", "lastTransitionTime": null});
+            serde_json::from_value(json!({"metadata": {"name": "a"}, "status": {"conditions": [condition]}})).unwrap()
+        };
+        let (own, foreign) =
+            ("kubernetes.io/pvc-protection in 1 resource instances", "example.com/hold in 1 resource instances");
+        assert!(is_held(&namespace("True", &format!("{own}, {foreign}"))));
+        assert!(!is_held(&namespace("True", own)) && !is_held(&namespace("False", foreign)));
+        assert!(!is_held(&Namespace::default()));
+    }
 
     #[test]
     fn kubernetes_takes_off_its_own_finalizers() {

@@ -32,7 +32,7 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
         && cluster.held_objects(&plan.namespace).await?.is_empty()
     {
         step.note(&format!("waiting for the namespace `{}`, which is being deleted, to be gone", plan.namespace));
-        cluster.await_no_namespace(&plan.namespace, plan.timeout.min(TERMINATION)).await;
+        cluster.await_termination(&plan.namespace, plan.timeout.min(TERMINATION)).await;
     }
     if check(plan, cluster).await? == Found::Absent {
         cluster.create_namespace(&plan.namespace, &plan.name).await?;
