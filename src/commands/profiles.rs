@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::up::profile_text;
 use crate::cli::ProfilesCommand;
 use crate::error::Failure;
 use crate::profile::{self, Profile, StackName};
@@ -19,7 +20,7 @@ struct Entry {
 /// Lists the profiles, or prints one.
 ///
 /// # Errors
-/// There is none of that name; the ones there are, are named.
+/// There is none of that name; the ones there are, are named. A file of the user's is no profile.
 pub fn profiles(command: Option<&ProfilesCommand>, ui: &Ui) -> Result<(), Failure> {
     match command {
         Some(ProfilesCommand::Show { profile }) => show(profile, ui),
@@ -48,11 +49,12 @@ fn list(ui: &Ui) -> Result<(), Failure> {
 }
 
 fn show(name: &str, ui: &Ui) -> Result<(), Failure> {
-    let profile = profile::shipped(name)?;
+    let text = profile_text(name)?;
+    let profile = profile::parse(&text, name)?;
     if ui.is_json() {
         ui.document(&profile);
     } else {
-        ui.data(profile::SHIPPED.iter().find(|(shipped, _)| *shipped == name).map_or("", |(_, text)| text));
+        ui.data(&text);
     }
     Ok(())
 }

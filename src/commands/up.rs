@@ -153,11 +153,18 @@ fn look_at_values(plan: &Plan, ui: &Ui) -> Result<Vec<String>, Failure> {
 }
 
 fn read_profile(origin: &str) -> Result<Profile, Failure> {
+    profile::parse(&profile_text(origin)?, origin)
+}
+
+/// The text of a profile, a shipped one or one of the user's.
+///
+/// # Errors
+/// There is none of that name, or the file cannot be read.
+pub(super) fn profile_text(origin: &str) -> Result<String, Failure> {
     if !plan::is_path(origin) {
-        return profile::shipped(origin);
+        return profile::shipped_text(origin).map(str::to_owned);
     }
-    let text = std::fs::read_to_string(origin)
+    std::fs::read_to_string(origin)
         .during(Kind::Usage, format!("cannot read the profile {origin}"))
-        .map_err(|failure| failure.hint("a shipped profile is named without a path: `windtunnel up --profile lite`"))?;
-    profile::parse(&text, origin)
+        .map_err(|failure| failure.hint("a shipped profile is named without a path: `windtunnel up --profile lite`"))
 }

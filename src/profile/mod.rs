@@ -180,8 +180,16 @@ fn check(profile: &Profile) -> Result<(), Failure> {
 /// # Errors
 /// There is none of that name; the ones there are, are named.
 pub fn shipped(name: &str) -> Result<Profile, Failure> {
+    parse(shipped_text(name)?, name)
+}
+
+/// The text of a shipped profile.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn shipped_text(name: &str) -> Result<&'static str, Failure> {
     match SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
-        Some((_, text)) => parse(text, name),
+        Some((_, text)) => Ok(text),
         None => Err(Failure::usage(format!("there is no profile `{name}`")).hint(format!(
             "shipped profiles: {}; a file of your own is named by its path: `--profile ./{name}.yaml`",
             SHIPPED.map(|(name, _)| name).join(", ")

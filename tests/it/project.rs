@@ -157,6 +157,10 @@ fn the_schema_and_the_profiles_are_printed() {
     assert_eq!(text.stdout, include_str!("../../profiles/lite.yaml"));
     let json = context.run(&["profiles", "show", "lite", "-o", "json"]);
     assert_eq!(serde_json::from_str::<Value>(&json.stdout).unwrap()["stack"], "lite");
+    context.write_file("project/mine.yaml", include_str!("../../profiles/official.yaml"));
+    let mine = context.run(&["profiles", "show", "mine.yaml", "-o", "json"]);
+    let mine: Value = serde_json::from_str(&mine.stdout).unwrap();
+    assert_eq!(mine["stack"], "official");
     let unknown = context.run(&["profiles", "show", "nothing"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("shipped profiles: lite"), "{unknown}");
 }
