@@ -18,8 +18,8 @@ pub enum ConfigCommand {
 pub enum ProfilesCommand {
     /// Print a profile, to be copied and changed.
     Show {
-        /// Its name.
-        #[arg(value_name = "NAME")]
+        /// Its name, or a file of your own.
+        #[arg(value_name = "PROFILE")]
         profile: String,
     },
 }
