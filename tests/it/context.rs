@@ -170,15 +170,20 @@ impl TestContext {
     pub(crate) fn up_with(&self, arguments: &[&str]) {
         let run = self.run(arguments);
         assert_eq!(run.code, 0, "{run}");
+        self.await_forward("to choose a route", |state| !state["route"].is_null());
+    }
+
+    /// Waits until the forward has written a state that is as wanted.
+    pub(crate) fn await_forward(&self, what: &str, is_so: impl Fn(&Value) -> bool) {
         let started = Instant::now();
         let forward = self.environment("forward.json");
-        let has_route = || {
+        let is_there = || {
             let state = std::fs::read(&forward).ok();
             let state: Option<Value> = state.and_then(|state| serde_json::from_slice(&state).ok());
-            state.is_some_and(|state| !state["route"].is_null())
+            state.is_some_and(|state| is_so(&state))
         };
-        while !has_route() {
-            assert!(started.elapsed() < DEADLINE, "the forward chose no route");
+        while !is_there() {
+            assert!(started.elapsed() < DEADLINE, "the forward was waited for {what}");
             std::thread::yield_now();
         }
     }

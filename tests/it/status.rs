@@ -34,6 +34,7 @@ fn a_pod_is_not_ready() {
     let context = TestContext::new();
     context.up();
     context.api.change(|store| objects::break_image(store, "airflow-cluster"));
+    context.await_forward("to see it", |state| state.to_string().contains("no pod of service"));
     assert_run!(context, &["status"]);
 }
 
