@@ -148,10 +148,14 @@ prepare_namespace() {
   kubectl -n "$ours" create -f "$work/same/objects.json"
 }
 
+# Only for the last one can be waited: the volume for logs of the first is not bound before Airflow uses it.
 install() {
-  local release
+  local release last wait
+  last=$(tail -1 "$work/same/releases")
   while read -r release; do
-    helm install "$release" "$work/same/$release.chart" -n "$ours" -f "$work/same/$release.json" --wait --timeout 10m < /dev/null
+    wait=()
+    [ "$release" != "$last" ] || wait=(--wait --timeout 10m)
+    helm install "$release" "$work/same/$release.chart" -n "$ours" -f "$work/same/$release.json" "${wait[@]}" < /dev/null
   done < "$work/same/releases"
 }
 
