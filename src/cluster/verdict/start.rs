@@ -66,9 +66,8 @@ fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str
     if text.contains("exec format error") {
         return wrong_platform(view, pod, container).evidence(text);
     }
-    let unfit = ["executable file not found", "no such file or directory", "permission denied", "is a directory"];
     let restarts = container.status.map_or(0, |status| status.restart_count);
-    if unfit.iter().any(|part| text.contains(part)) {
+    if is_unfit(text) {
         return Verdict::new(Code::CommandNotFound, container.of(pod), "the image does not have its command")
             .evidence(text)
             .hint(format!("correct the image or the command in the profile, then {again}"));
@@ -77,6 +76,15 @@ fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str
         .evidence(text)
         .hint(format!("make the cluster again: {}, then {again}", view.command("down")))
         .terminal_if(restarts >= 1)
+}
+
+/// Whether it is the command that cannot be run: what runc says of it begins with `exec: "command":` or `exec /the/command:`
+/// (opencontainers/runc, `libcontainer/standard_init_linux.go`). The same words of anything else pass by themselves, as of a cgroup that was
+/// gone in the moment in which a process was put into it.
+fn is_unfit(text: &str) -> bool {
+    let causes = ["executable file not found", "no such file or directory", "permission denied", "is a directory"];
+    let of_command = ["exec: \"", "exec /"].iter().find_map(|begin| text.split_once(begin));
+    of_command.is_some_and(|(_, rest)| causes.iter().any(|cause| rest.contains(cause)))
 }
 
 /// The image is there but made for another processor.

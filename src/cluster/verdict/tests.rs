@@ -81,6 +81,7 @@ fn what_heals_by_itself_does_not_end_the_wait() {
     assert_eq!(progressing(&case!("crash_first"), "22:01:13").1, Some(Code::CrashLoop));
     assert_eq!(progressing(&case!("volume_first_consumer"), "22:09:00").1, None);
     assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some(Code::UnschedulableTaint));
+    assert_eq!(progressing(&case!("start_cgroup_gone"), "22:01:03").1, Some(Code::StartFailed));
 }
 
 #[test]
