@@ -201,6 +201,9 @@ pub struct DownArgs {
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Keep the images of a kind node, in a node image of which the next `up` makes the node.
+    #[arg(long)]
+    pub keep_images: bool,
 }
 
 /// Options of `reset`.

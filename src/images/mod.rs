@@ -1,6 +1,7 @@
 //! Which images an environment needs, where they come from, and how they get into the node.
 
 pub mod bundle;
+pub mod kept;
 pub mod locate;
 pub mod node;
 pub mod pull;
@@ -41,12 +42,18 @@ impl Image {
         }
     }
 
+    /// The image that a bundle has under this very name.
+    #[must_use]
+    pub fn in_bundle(reference: &str, bundle: &Bundle) -> Option<Self> {
+        Some(Self::bundled(bundle, bundle.image_named(reference)?))
+    }
+
     /// The image that a container of a chart runs: one of those that are known by their role, one that the bundle has besides, or another
     /// one, known by the container's name.
     #[must_use]
     pub fn of_container(name: &str, reference: &str, known: &Images, bundle: Option<&Bundle>) -> Self {
         let known = known.all().into_iter().find(|image| image.reference == reference).cloned();
-        let bundled = || bundle.and_then(|bundle| Some(Self::bundled(bundle, bundle.image_named(reference)?)));
+        let bundled = || bundle.and_then(|bundle| Self::in_bundle(reference, bundle));
         known.or_else(bundled).unwrap_or_else(|| Self {
             role: name.to_owned(),
             reference: reference.to_owned(),

@@ -60,6 +60,18 @@ impl Listed {
         }
     }
 
+    /// The digest of its configuration.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its names with a tag, written out: `docker.io/library/postgres:17`.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.repo_tags
+    }
+
     /// Whether it is this image: by its name, and by its id where that is known.
     #[must_use]
     pub fn is(&self, image: &Image) -> bool {

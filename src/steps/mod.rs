@@ -7,6 +7,7 @@ pub mod find_images;
 pub mod forward;
 mod helm_words;
 pub mod install;
+pub mod keep_images;
 pub mod load_images;
 pub mod manifest_changes;
 pub mod node;

@@ -61,7 +61,17 @@ fn images() {
         assert_healthy(environment.port);
         run.says(&["Finding images", &faults.reference(name)]);
         // Its tools are not those of a bundle that it remembers.
-        environment.shell(&format!("PATH={}:$PATH windtunnel down --yes", tools())).succeeded();
+        let down = |options: &str| environment.shell(&format!("PATH={}:$PATH windtunnel down --yes{options}", tools()));
+
+        let kept = format!("windtunnel.local/kept/{}", environment.name);
+        down(" --keep-images").succeeded().says(&["Keeping images", &format!("1 in {kept}")]);
+        up(&environment, &profile).succeeded().says(&["(already there: 2)"]);
+        assert_healthy(environment.port);
+        let of_node = docker(&["inspect", "--format", "{{.Config.Image}}", &crate::docker::node(&environment.name)]);
+        assert!(of_node.stdout.starts_with(&kept), "{of_node}");
+        down(" --keep-images").succeeded().says(&["has them"]);
+        down("").succeeded().says(&["Removing kept images"]);
+        assert_eq!(docker(&["image", "ls", "--quiet", &kept]).stdout, "");
         docker(&["image", "rm", &faults.reference(name)]).succeeded();
     });
 }

@@ -230,6 +230,7 @@ impl TestContext {
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
             (r"/\.tmp\w+", "/[TEMPORARY]"),
+            (r"(/kept/[a-z-]+):[0-9a-f]{12}", "$1:[FOLDER]"),
             (r"\b(process|pid) \d+", "$1 [ID]"),
             (r#""process": \d+"#, r#""process": [ID]"#),
             (r#""connections": \d+"#, r#""connections": [N]"#),

@@ -9,11 +9,11 @@ use crate::context::{Run, TestContext, assert_run};
 use crate::objects::put_in;
 use crate::terminal::{end, spawn};
 
-const UP: [&str; 5] = ["up", "--context", "work", "--kubeconfig", "config"];
+pub(crate) const UP: [&str; 5] = ["up", "--context", "work", "--kubeconfig", "config"];
 
 impl TestContext {
     /// A machine with nothing but Helm, and a kubeconfig with the context `work`, which is not the current one.
-    fn with_cluster() -> Self {
+    pub(crate) fn with_cluster() -> Self {
         let context = Self::new();
         context.without("docker");
         context.without("kind");

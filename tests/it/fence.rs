@@ -12,6 +12,7 @@ use windtunnel::state::{Paths, Record};
 
 use crate::api_server::Store;
 use crate::context::{Run, TestContext};
+use crate::kept::MAKER;
 use crate::objects::put_in;
 
 /// Commands at most, in one sequence.
@@ -34,7 +35,7 @@ const HOSTILE: [(&str, &str); 10] = [
 ];
 
 /// Commands, as they are typed.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "up",
     "up --set airflow.replicas=2",
     "up --dry-run",
@@ -48,16 +49,18 @@ const COMMANDS: [&str; 14] = [
     "forward stop",
     "down --dry-run",
     "down --yes",
+    "down --yes --keep-images",
     "down",
 ];
 
 /// What happens between two commands.
-const HAPPENINGS: [&str; 8] = [
+const HAPPENINGS: [&str; 9] = [
     "nothing",
     "nothing",
     "the node stops",
     "the node is removed",
     "the node is somebody else's",
+    "a container of that name is somebody else's",
     "the kubeconfig is lost",
     "the record is lost",
     "kind fails once",
@@ -85,6 +88,8 @@ struct Sequence {
     random: fastrand::Rng,
     /// Whether the node is somebody else's now.
     is_foreign: bool,
+    /// Whether the container is in which a node image would be made.
+    is_maker_foreign: bool,
     history: String,
 }
 
@@ -94,8 +99,10 @@ impl Sequence {
         context.api.change(plant);
         // Elsewhere this waits for the cluster, so that lines have one order.
         context.on("docker", "exec ctr version", &[]);
+        context.keeps();
         let history = format!("WINDTUNNEL_FENCE_SEED={seed} WINDTUNNEL_FENCE_SEQUENCES=1\n");
-        Self { context, random: fastrand::Rng::with_seed(seed), is_foreign: false, history }
+        let random = fastrand::Rng::with_seed(seed);
+        Self { context, random, is_foreign: false, is_maker_foreign: false, history }
     }
 
     fn run(mut self) {
@@ -113,7 +120,9 @@ impl Sequence {
         let down = self.context.run(&["down", "--yes"]);
         self.check(&down);
         assert!([0, 10].contains(&down.code), "{}\n{down}", self.history);
-        assert!(!self.context.environment("").exists(), "{}\n{down}", self.history);
+        let is_left = |mark: &str| self.context.path(mark).exists();
+        let clean = !self.context.environment("").exists() && !is_left("tools/maker") && !is_left("tools/kept");
+        assert!(clean, "{}\n{down}", self.history);
     }
 
     fn happen(&mut self, happening: &str) {
@@ -129,6 +138,12 @@ impl Sequence {
                 self.is_foreign = true;
                 return;
             }
+            "a container of that name is somebody else's" => {
+                context.write_file("tools/maker", "");
+                context.describe_maker(&json!({}));
+                self.is_maker_foreign = true;
+                return;
+            }
             "the kubeconfig is lost" => forget(context.environment("kubeconfig")),
             "the record is lost" => forget(context.environment("environment.json")),
             "kind fails once" => context.on("kind", "create cluster", &["unless failed", "mark failed", "exit 1"]),
@@ -142,21 +157,40 @@ impl Sequence {
             let context = &self.context;
             context.describe_node("running", Some(&context.environment("smoke")));
         }
+        if std::mem::take(&mut self.is_maker_foreign) {
+            let _ = std::fs::remove_file(self.context.path("tools/maker"));
+            self.context.describe_maker(&self.context.labels());
+        }
     }
 
     fn check(&self, run: &Run) {
         let insist = |holds: bool, what: &str| assert!(holds, "{what}\n{}", self.history);
         insist(run.code != 70, "a fault of windtunnel's own");
         insist(!run.stderr.contains("reached"), "a hostile variable reached a tool");
-        let mut looked = false;
+        let (mut looked, mut looked_at_maker) = (false, false);
+        let kept = format!("/{}", self.context.kept());
         for line in &run.journal {
             let words = shell_words::split(line).unwrap();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words[..] {
                 ["docker", "container", "inspect", node] => {
-                    insist(node == NODE, "another container was looked at");
-                    looked = true;
+                    insist([NODE, MAKER].contains(&node), "another container was looked at");
+                    looked |= node == NODE;
+                    looked_at_maker |= node == MAKER;
                 }
+                ["docker", "container", "run", ..] => {
+                    insist(value_of(&words, "--name") == Some(MAKER), "another container was made");
+                }
+                ["docker", "container", "kill" | "wait" | "rm", .., maker]
+                | ["docker", "container", "commit", .., maker, _]
+                | ["docker", "cp", .., maker] => {
+                    let is_maker = maker.split(':').next() == Some(MAKER);
+                    insist(is_maker && looked_at_maker && !self.is_maker_foreign, "a container was acted on");
+                }
+                ["docker", "exec", "--interactive", MAKER, ..] | ["docker", "exec", MAKER, ..] => {
+                    insist(looked_at_maker && !self.is_maker_foreign, "a container was acted on");
+                }
+                ["docker", "image", "rm", image] => insist(image.ends_with(&kept), "another image was removed"),
                 ["docker", "container", "start" | "stop", .., node] | ["docker", "exec", node, ..] => {
                     insist(node == NODE && looked && !self.is_foreign, "a container was acted on");
                 }

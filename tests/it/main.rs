@@ -33,6 +33,7 @@ mod foreign;
 mod forward;
 mod images;
 mod inspect;
+mod kept;
 mod list;
 mod lost;
 mod minikube;

@@ -58,6 +58,27 @@ impl Cluster {
         }
     }
 
+    /// What an earlier `down` kept of it, for a person.
+    fn kept(&self) -> Option<String> {
+        match self {
+            Self::Kind(kind) => kind.kept(),
+            Self::Minikube(_) | Self::Existing(_) => None,
+        }
+    }
+
+    /// Whether its images can be kept.
+    fn check_keeping(&self) -> Result<(), Failure> {
+        let (why, hint) = match self {
+            Self::Kind(_) => return Ok(()),
+            Self::Minikube(_) => (
+                "minikube fills each new node itself",
+                "the engine keeps what was pulled: `windtunnel down`; or keep the node: `windtunnel stop`",
+            ),
+            Self::Existing(_) => ("the nodes stay, with their images", "leave the option out: `windtunnel down`"),
+        };
+        Err(Failure::usage(format!("--keep-images is for kind: {why}")).hint(hint))
+    }
+
     /// Removes it.
     ///
     /// # Errors
@@ -85,24 +106,38 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = remembered::record(&paths, name, ui).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
-    if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && !paths.root().exists() {
+    if arguments.keep_images {
+        cluster.check_keeping()?;
+    }
+    let kept = if arguments.keep_images { None } else { cluster.kept() };
+    if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && kept.is_none() && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
     }
 
     let mut what = cluster.what_goes();
     what.push(format!("the forward, keys and files in {}", paths.root().display()));
+    what.extend(kept);
     if arguments.dry_run {
         show(&what, ui);
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
+    if arguments.keep_images {
+        ui.say("This stays: the images of the node, in a node image");
+    }
     ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
 
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
+    if let (Cluster::Kind(kind), true) = (&cluster, arguments.keep_images) {
+        kind.keep_images(&paths, ui).await?;
+    }
     steps::forward::stop(&paths, ui).await?;
     cluster.remove(&paths, surroundings, ui).await?;
+    if let (Cluster::Kind(kind), false) = (&cluster, arguments.keep_images) {
+        kind.forget_images(&paths, ui).await?;
+    }
     remove_state(record.as_ref(), &paths, ui)?;
     ui.event(&Event::Result { result: json!({"name": name, "removed": what}) });
     Ok(())

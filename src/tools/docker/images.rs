@@ -1,9 +1,11 @@
 //! The engine's images: what it has, and how they get in and out.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Docker;
 use crate::error::{During, Failure, Kind};
@@ -33,6 +35,18 @@ pub struct EngineImage {
     descriptor: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     graph_driver: GraphDriver,
+    #[serde(default, rename = "Config")]
+    settings: Settings,
+}
+
+/// What containers of an image are made with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Settings {
+    #[serde(deserialize_with = "super::or_default")]
+    labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "super::or_default")]
+    entrypoint: Vec<String>,
 }
 
 /// Where the engine keeps an image's files.
@@ -47,6 +61,12 @@ impl EngineImage {
     #[must_use]
     pub fn platform(&self) -> String {
         format!("{}/{}", self.os, self.architecture)
+    }
+
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&String> {
+        self.settings.labels.get(name)
     }
 
     /// The digest of its configuration, by which a node knows it; `None` where the engine does not tell.
@@ -142,6 +162,70 @@ impl Docker {
     pub async fn pull(&self, reference: &str, ui: &Ui, on_piece: impl FnMut(&str)) -> Result<Output, Failure> {
         let command = self.command(["image", "pull", reference]).env("DOCKER_CLI_HINTS", "false");
         command.deadline(Duration::from_mins(30)).outcome_on_terminal(Kind::Image, ui, on_piece).await
+    }
+
+    /// Runs nothing but containerd in a container of a node image, whose files are kept in its own layer.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn run_containerd(
+        &self,
+        container: &str,
+        image: &str,
+        labels: &[(&str, String)],
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        let labels = labels.iter().flat_map(|(name, value)| ["--label".to_owned(), format!("{name}={value}")]);
+        // Privileged, as kind's nodes are: containerd mounts what it unpacks.
+        let command = self
+            .command(["container", "run", "--detach", "--privileged", "--network", "none", "--name", container])
+            .args(labels)
+            .args(["--entrypoint", "containerd", image]);
+        command.run(Kind::Image, ui).await.map(drop)
+    }
+
+    /// Ends such a container, as containerd is ended: it closes its files first.
+    ///
+    /// # Errors
+    /// The engine refuses, or containerd does not end.
+    pub async fn end(&self, container: &str, ui: &Ui) -> Result<(), Failure> {
+        // The image says another signal, for what it runs otherwise.
+        self.command(["container", "kill", "--signal", "TERM", container]).run(Kind::Image, ui).await?;
+        self.command(["container", "wait", container]).run(Kind::Image, ui).await.map(drop)
+    }
+
+    /// Makes an image of a container, with the labels of the container, that runs what `base` runs.
+    ///
+    /// # Errors
+    /// The engine has no room, or takes longer than `deadline`.
+    pub async fn commit(
+        &self,
+        container: &str,
+        base: &EngineImage,
+        reference: &str,
+        deadline: Duration,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
+        let entrypoint = format!("ENTRYPOINT {}", json!(base.settings.entrypoint));
+        let command = self.command(["container", "commit", "--change", &entrypoint, container, reference]);
+        command.deadline(deadline).run(Kind::Image, ui).await.map(drop)
+    }
+
+    /// Removes a container, whether it runs or not, and its volumes.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn remove_container(&self, container: &str, ui: &Ui) -> Result<(), Failure> {
+        let command = self.command(["container", "rm", "--force", "--volumes", container]);
+        command.run(Kind::Image, ui).await.map(drop)
+    }
+
+    /// Takes a name from an image, which goes with its last one.
+    ///
+    /// # Errors
+    /// The engine refuses, as where a container was made of it.
+    pub async fn remove_image(&self, reference: &str, ui: &Ui) -> Result<(), Failure> {
+        self.command(["image", "rm", reference]).run(Kind::Image, ui).await.map(drop)
     }
 
     /// Writes an image, or what of it is for one platform, as an archive to stdout.
