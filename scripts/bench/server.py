@@ -1,36 +1,75 @@
-"""The pod of scripts/bench/forward.sh: answers `ok`, and /large with a file of 300 MB. One answer for each connection."""
+"""The pod of scripts/bench/forward.sh: answers `ok`, and /large with a file of 300 MB. One answer for each connection.
 
-import asyncio
+Bare sockets: what answers has to be much quicker than what is measured.
+"""
+
 import os
+import select
+import socket
+import threading
 
 LARGE = 300_000_000
 PATH = "/tmp/large"
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+SMALL = HEAD % 2 + b"ok"
 
 
-async def serve(reader, writer):
-    request = await reader.readuntil(b"\r\n\r\n")
-    is_large = request.startswith(b"GET /large")
-    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (LARGE if is_large else 2)
-    writer.write(head if is_large else head + b"ok")
-    await writer.drain()
-    if is_large:
-        with open(PATH, "rb") as file:
-            await asyncio.get_running_loop().sendfile(writer.transport, file)
-    writer.close()
+def send_large(connection):
+    connection.setblocking(True)
+    with connection, open(PATH, "rb") as file:
+        try:
+            connection.sendall(HEAD % LARGE)
+            connection.sendfile(file)
+        except OSError:
+            pass  # whoever asked has gone
 
 
-async def handle(reader, writer):
+def answer(connection):
+    """Whether the request was there; it is whole in one piece."""
     try:
-        await serve(reader, writer)
-    except (ConnectionError, asyncio.IncompleteReadError):
-        writer.close()
+        request = connection.recv(4096)
+    except BlockingIOError:
+        return False
+    except OSError:
+        request = b""
+    if request.startswith(b"GET /large"):
+        threading.Thread(target=send_large, args=(connection,)).start()
+        return True
+    with connection:
+        if request:
+            try:
+                connection.send(SMALL)
+            except OSError:
+                pass  # likewise
+    return True
 
 
-async def main():
+def main():
     with open(PATH, "wb") as file:
         os.posix_fallocate(file.fileno(), 0, LARGE)
-    server = await asyncio.start_server(handle, "0.0.0.0", 8080, backlog=1024)
-    await server.serve_forever()
+    listener = socket.create_server(("0.0.0.0", 8080), backlog=1024)
+    listener.setblocking(False)
+    poll = select.epoll()
+    poll.register(listener, select.EPOLLIN)
+    waiting = {}
+    while True:
+        for number, _ in poll.poll():
+            if number != listener.fileno():
+                connection = waiting.pop(number)
+                poll.unregister(number)
+                if not answer(connection):
+                    waiting[number] = connection
+                    poll.register(number, select.EPOLLIN)
+                continue
+            try:
+                while True:
+                    connection, _ = listener.accept()
+                    connection.setblocking(False)
+                    if not answer(connection):
+                        waiting[connection.fileno()] = connection
+                        poll.register(connection.fileno(), select.EPOLLIN)
+            except BlockingIOError:
+                pass  # no more at present
 
 
-asyncio.run(main())
+main()

@@ -6,6 +6,7 @@
 mod movement;
 mod pulled;
 mod shown;
+mod suspected;
 
 use std::time::{Duration, Instant};
 
@@ -89,11 +90,11 @@ pub async fn until_ready(
         shown.ready(step, &observed);
         match judge(expected, &observed, Timestamp::now()) {
             Judgement::Ready { pods } => return Ok(Ready { pods }),
-            Judgement::Progressing { mut states, .. } => {
+            Judgement::Progressing { mut states, suspicion } => {
                 standing = None;
                 pulled.complete(&mut states, &held).await;
                 movement.take_in(&states, &observed);
-                shown.states(step, &states);
+                shown.states(step, &states, suspicion.as_ref());
             }
             Judgement::Stopped(verdict) => {
                 let before = standing
@@ -138,7 +139,7 @@ fn late(
     let Judgement::Progressing { suspicion: Some(suspicion), .. } = judge(expected, &observed, view.now) else {
         return failure;
     };
-    let failure = failure.evidence(format!("{}: {}", suspicion.object, suspicion.message));
+    let failure = failure.evidence(suspicion.line());
     let failure = failure.evidence_lines(suspicion.evidence);
     suspicion.hints.into_iter().fold(failure, Failure::hint)
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::codes::Code;
 use crate::error::Failure;
 
 /// What a program that drives `up` or `down` sees. `event` names the kind.
@@ -64,6 +65,21 @@ pub enum Event {
         step: &'static str,
         /// What the line on the screen says.
         title: String,
+    },
+    /// What may be the cause why pods are not ready yet; once for each cause and object. What it ends with is `failure`, or all is well after
+    /// all.
+    Suspicion {
+        /// Number and name of the cause: `code` and `cause`.
+        #[serde(flatten)]
+        code: Code,
+        /// What it is about, in words.
+        object: String,
+        /// What is wrong with it.
+        message: String,
+        /// Quoted messages and log lines.
+        evidence: Vec<String>,
+        /// Since the step began.
+        milliseconds: u64,
     },
     /// Something the user must know and that stops nothing.
     Warning {

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::event::Event;
 use super::{Level, Ui};
+use crate::codes::Code;
 
 /// Where the marks stand: the longest title, and two spaces.
 const TITLE_WIDTH: usize = 30;
@@ -57,6 +58,24 @@ impl<'ui> Step<'ui> {
         self.ui.event(&Event::Pod { pod: pod.to_owned(), state: state.to_owned() });
     }
 
+    /// What may be the cause why it takes so long, while it may pass yet.
+    pub fn suspicion(&self, code: Code, object: &str, message: &str, evidence: &[String]) {
+        let quoted = evidence.first().map(|line| format!(" ({line})")).unwrap_or_default();
+        self.note(&format!("{}? {object}: {message}{quoted}", code.id()));
+        self.ui.event(&Event::Suspicion {
+            code,
+            object: object.to_owned(),
+            message: message.to_owned(),
+            evidence: evidence.to_vec(),
+            milliseconds: self.milliseconds(),
+        });
+    }
+
+    /// Since it began.
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Ends the line with ✓ and what is now there.
     pub fn done(mut self, detail: impl Into<String>) {
         self.end(true, &detail.into());
@@ -66,8 +85,7 @@ impl<'ui> Step<'ui> {
         self.finished = true;
         self.bar.finish_and_clear();
         self.ui.progress.remove(&self.bar);
-        let elapsed = self.started.elapsed();
-        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let (elapsed, milliseconds) = (self.started.elapsed(), self.milliseconds());
         self.ui.event(&Event::StepFinished { step: self.name, ok, detail: detail.to_owned(), milliseconds });
         // A step that failed is named even with `-q`: the failure itself does not repeat the title.
         if self.ui.is_json() || (ok && self.ui.manner.level == Level::Quiet) {

@@ -60,7 +60,7 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
         let by_itself = ended.reason.as_deref() != Some("Unknown");
         verdict.terminal_if(said.lasting && by_itself || again_and_again)
     } else {
-        crash(view, pod, container).terminal_if(again_and_again)
+        crash(view, pod, container, restarts).terminal_if(again_and_again)
     };
     verdict = verdict.evidence(how);
     if said.is_none() {
@@ -69,12 +69,13 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     Some(verdict)
 }
 
-fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Verdict {
+fn crash(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, restarts: i32) -> Verdict {
     let name = container.spec.name.as_str();
-    let (code, what) = if MIGRATIONS.contains(&name) {
-        (Code::MigrationFailed, "the migration of the metadata database fails again and again")
-    } else {
-        (Code::CrashLoop, "it ends again and again")
+    let (code, what) = match (MIGRATIONS.contains(&name), restarts) {
+        (true, 0) => (Code::MigrationFailed, "the migration of the metadata database has failed once"),
+        (true, _) => (Code::MigrationFailed, "the migration of the metadata database fails again and again"),
+        (false, 0) => (Code::CrashLoop, "it has failed once"),
+        (false, _) => (Code::CrashLoop, "it ends again and again"),
     };
     hints(view, name).into_iter().fold(Verdict::new(code, container.of(pod), what), Verdict::hint)
 }

@@ -83,6 +83,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The object and what is wrong with it.
+    pub(in crate::cluster) fn line(&self) -> String {
+        format!("{}: {}", self.object, self.message)
+    }
+
     fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -6,7 +6,8 @@ use std::time::Instant;
 use kube::ResourceExt;
 
 use super::super::shortened;
-use super::super::verdict::{Observed, PodState, is_ready};
+use super::super::verdict::{Observed, PodState, Verdict, is_ready};
+use super::suspected::{Suspected, Suspicion};
 use crate::ui::Step;
 
 /// How much of the states fits on the moving line, in characters.
@@ -17,12 +18,13 @@ const LINE_WIDTH: usize = 70;
 pub(super) struct Shown {
     /// By pod and subject.
     states: BTreeMap<(String, String), String>,
+    suspected: Suspected,
     /// Since when the API server has failed.
     trouble: Option<Instant>,
 }
 
 impl Shown {
-    pub(super) fn states(&mut self, step: &Step<'_>, states: &[PodState]) {
+    pub(super) fn states(&mut self, step: &Step<'_>, states: &[PodState], suspicion: Option<&Verdict>) {
         for state in states {
             let key = (state.pod.clone(), state.subject.clone());
             if self.states.insert(key, state.state.clone()).as_ref() == Some(&state.state) {
@@ -34,7 +36,14 @@ impl Shown {
                 step.pod(&state.pod, &words);
             }
         }
-        let line = states.iter().map(PodState::to_string).collect::<Vec<_>>().join(" · ");
+        let standing = self.suspected.see(suspicion, Instant::now());
+        let line = match suspicion.filter(|_| standing != Suspicion::None) {
+            Some(verdict) => verdict.line(),
+            None => states.iter().map(PodState::to_string).collect::<Vec<_>>().join(" · "),
+        };
+        if let Some(verdict) = suspicion.filter(|_| standing == Suspicion::New) {
+            step.suspicion(verdict.code, &verdict.object, &verdict.message, &verdict.evidence);
+        }
         step.doing(shortened(&line, LINE_WIDTH));
     }
 

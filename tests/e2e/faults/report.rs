@@ -31,6 +31,18 @@ impl Met<'_> {
         self.up.ended.duration_since(self.seen).unwrap_or_default().as_secs_f64()
     }
 
+    /// The same until its cause was on the screen: as what it may be, or as what it is.
+    fn seconds_to_its_name(&self) -> f64 {
+        let failure = self.failure();
+        let events: Vec<Value> = self.up.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let is_it = |event: &&Value| event["event"] == "suspicion" && event["cause"] == failure["cause"];
+        let failed = |event: &&Value| event["event"] == "step_finished" && event["ok"] == false;
+        let milliseconds = |event: &Value| event["milliseconds"].as_f64().unwrap();
+        let (first, end) = (events.iter().find(is_it), events.iter().rfind(failed));
+        let earlier = first.zip(end).map_or(0.0, |(first, end)| milliseconds(end) - milliseconds(first));
+        (self.seconds() - earlier / 1000.0).max(0.0)
+    }
+
     /// Lines of the failure on a screen: its message, the evidence, an empty line, the hints.
     fn lines(&self) -> usize {
         let failure = self.failure();
@@ -42,10 +54,11 @@ impl Met<'_> {
     pub(super) fn say(&self) {
         let failure = self.failure();
         say(&format!(
-            "matrix | {} | {} {} | {:.1} s | exit {} | {} lines",
+            "matrix | {} | {} {} | named after {:.1} s, ended after {:.1} s | exit {} | {} lines",
             self.title,
             failure["code"].as_str().unwrap_or("-"),
             failure["cause"].as_str().unwrap_or("-"),
+            self.seconds_to_its_name(),
             self.seconds(),
             self.up.code.unwrap_or(-1),
             self.lines(),

@@ -48,7 +48,7 @@ struct Shared {
     airflow: SocketAddr,
     effects: Mutex<BTreeMap<String, Effect>>,
     logs: Mutex<BTreeMap<(String, String), String>>,
-    failing: Mutex<u32>,
+    failing: Arc<Mutex<u32>>,
     requests: Mutex<u32>,
     refused: Mutex<Vec<String>>,
     /// A file that is made when somebody asks for the version: the first question to a new cluster.
@@ -64,7 +64,7 @@ impl ApiServer {
             airflow,
             effects: Mutex::default(),
             logs: Mutex::default(),
-            failing: Mutex::new(0),
+            failing: Arc::default(),
             requests: Mutex::new(0),
             refused: Mutex::default(),
             asked,
@@ -98,9 +98,10 @@ impl ApiServer {
         self.shared.logs.lock().unwrap().insert((pod.to_owned(), container.to_owned()), text.to_owned());
     }
 
-    /// The next `count` requests are answered with 500.
+    /// The next `count` requests are answered with 500, and watches that are open end.
     pub(crate) fn fail_next(&self, count: u32) {
         *self.shared.failing.lock().unwrap() = count;
+        self.change(|_| ());
     }
 
     /// How many requests came.
@@ -183,7 +184,8 @@ impl Shared {
         }
         if query.value("watch") == Some("true") {
             let (store, changed) = (Arc::clone(&self.store), self.changed.subscribe());
-            return Response::new(Watch { store, changed, collection: address, query, partial }.body());
+            let failing = Arc::clone(&self.failing);
+            return Response::new(Watch { store, changed, failing, collection: address, query, partial }.body());
         }
         let items: Vec<Value> = store.list(&address).filter(|object| query.selects(object)).map(shown).collect();
         let (group_version, kind) = if partial {

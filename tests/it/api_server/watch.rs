@@ -17,20 +17,23 @@ use super::{Body, metadata_only};
 pub(crate) struct Watch {
     pub(crate) store: Arc<Mutex<Store>>,
     pub(crate) changed: watch::Receiver<u64>,
+    /// How many requests are to fail.
+    pub(crate) failing: Arc<Mutex<u32>>,
     pub(crate) collection: Address,
     pub(crate) query: Query,
     pub(crate) partial: bool,
 }
 
 impl Watch {
-    /// The body of the answer, which ends only with the connection.
+    /// The body of the answer, which ends with the connection, or when the server fails.
     pub(crate) fn body(self) -> Body {
         let asked = self.query.value("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
         let first = if asked == 0 { self.initial() } else { (asked, String::new()) };
         let frames = stream::unfold((self, first), |(mut watch, (mut version, mut text))| async move {
             while text.is_empty() {
                 (version, text) = watch.news(version);
-                if text.is_empty() && watch.changed.changed().await.is_err() {
+                let ended = text.is_empty() && watch.changed.changed().await.is_err();
+                if ended || *watch.failing.lock().unwrap() > 0 {
                     return None;
                 }
             }
