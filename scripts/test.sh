@@ -33,6 +33,9 @@ where scripts/images/build.sh official-2 or community has made its bundle, with 
 minikube with a Docker Engine in its node is tested where WINDTUNNEL_E2E_NODE_DOCKER names an image NAME:vVERSION that the
 engine has: the bundle's node image with dockerd, cri-dockerd and Kubernetes' own images in that dockerd.
 
+containerd's image store is tested where WINDTUNNEL_E2E_ENGINE names a folder with the programs of a Docker Engine 29 or newer:
+dockerd, docker, docker-proxy, containerd, containerd-shim-runc-v2, runc.
+
 Exit status: 0 all is well, 1 not.
 EOT
 }

@@ -1,15 +1,18 @@
 //! Where each image is before anything is created: in the node, in the bundle, in the engine, or in its registry.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Image;
+use super::configurations;
 use super::node::Listed;
 use super::reference::Reference;
 use super::registry::{Layer, Registries, Trouble};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::tools::docker::Docker;
+use crate::ui::Ui;
 
 /// Where an image is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -69,7 +72,8 @@ pub struct Lost {
     pub trouble: Trouble,
 }
 
-/// Looks where no network is needed: among what the node has, in the bundle, in the engine.
+/// Looks where no network is needed: among what the node has, in the bundle, in the engine. What the engine has under the same name goes
+/// before what the node has, where they differ: it was built or pulled anew. `configurations` is the file of that memory.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -77,17 +81,23 @@ pub async fn nearby(
     image: &Image,
     node: &[Listed],
     docker: Option<&Docker>,
-    registries: &Registries<'_>,
+    configurations: &Path,
+    ui: &Ui,
 ) -> Result<Option<Located>, Failure> {
-    if let Some(listed) = node.iter().find(|listed| listed.is(image)) {
-        return Ok(Some(Located::new(image.clone(), Place::Node, listed.bytes())));
-    }
+    let in_node = |listed: &Listed| Located::new(image.clone(), Place::Node, listed.bytes());
+    let listed = node.iter().find(|listed| listed.is(image));
     if let Some(archive) = &image.archive {
         let bytes = std::fs::metadata(archive).map(|metadata| metadata.len()).ok();
-        return Ok(Some(Located::new(image.clone(), Place::Bundle, bytes)));
+        return Ok(listed.map(in_node).or_else(|| Some(Located::new(image.clone(), Place::Bundle, bytes))));
     }
-    let Some(docker) = docker else { return Ok(None) };
-    let Some(found) = docker.image(&image.reference, registries.ui).await? else { return Ok(None) };
+    let found = match docker {
+        Some(docker) => docker.image(&image.reference, ui).await?,
+        None => None,
+    };
+    let Some(found) = found else { return Ok(listed.map(in_node)) };
+    if let Some(same) = configurations::same(node, image, &found, configurations) {
+        return Ok(Some(in_node(same)));
+    }
     let mut image = image.clone();
     image.id = found.config().map(str::to_owned);
     Ok(Some(Located::new(image, Place::Engine, Some(found.size))))

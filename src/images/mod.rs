@@ -1,6 +1,7 @@
 //! Which images an environment needs, where they come from, and how they get into the node.
 
 pub mod bundle;
+pub mod configurations;
 pub mod kept;
 pub mod locate;
 pub mod node;

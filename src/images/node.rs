@@ -60,12 +60,6 @@ impl Listed {
         }
     }
 
-    /// The digest of its configuration.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Its names with a tag, written out: `docker.io/library/postgres:17`.
     #[must_use]
     pub fn tags(&self) -> &[String] {
@@ -75,9 +69,20 @@ impl Listed {
     /// Whether it is this image: by its name, and by its id where that is known.
     #[must_use]
     pub fn is(&self, image: &Image) -> bool {
+        self.is_named(image) && image.id.as_ref().is_none_or(|id| *id == self.id)
+    }
+
+    /// The digest of its configuration.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether it has this image's name, whatever it is.
+    #[must_use]
+    pub fn is_named(&self, image: &Image) -> bool {
         let name = Reference::parse(&image.reference).map(|reference| reference.qualified());
-        let named = self.repo_tags.iter().chain(&self.repo_digests).any(|tag| Some(tag) == name.as_ref());
-        named && image.id.as_ref().is_none_or(|id| *id == self.id)
+        self.repo_tags.iter().chain(&self.repo_digests).any(|tag| Some(tag) == name.as_ref())
     }
 
     /// What it takes in the node: compressed in containerd, unpacked in a Docker Engine.
@@ -122,15 +127,6 @@ impl Inside<'_> {
             None => words.chain(stdin.map(OsString::from)).collect(),
         }
     }
-}
-
-/// Those of the images that the node does not have yet, in order. An image whose id is known must be there by that id.
-///
-/// # Errors
-/// The node's container runtime does not answer.
-pub async fn missing<'i>(inside: Inside<'_>, images: &[&'i Image], ui: &Ui) -> Result<Vec<&'i Image>, Failure> {
-    let listed = list(inside, ui).await?;
-    Ok(images.iter().filter(|image| !listed.iter().any(|listed| listed.is(image))).copied().collect())
 }
 
 /// The images that a node has.

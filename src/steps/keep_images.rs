@@ -161,8 +161,9 @@ async fn to_bring(
 ) -> Result<Vec<(Image, Option<EngineImage>)>, Failure> {
     let bundle = keeping.bundle.and_then(|folder| Bundle::open(folder).ok());
     let mut wanted = Vec::new();
-    for reference in listed.iter().flat_map(Listed::tags) {
-        if has.iter().flat_map(Listed::tags).any(|tag| tag == reference) {
+    for (listed, reference) in listed.iter().flat_map(|listed| listed.tags().iter().map(move |tag| (listed, tag))) {
+        // By its content too: of the same name may be one from before it was built anew.
+        if has.iter().any(|held| held.id() == listed.id() && held.tags().contains(reference)) {
             continue;
         }
         let bundled = bundle.as_ref().and_then(|bundle| Image::in_bundle(reference, bundle));

@@ -1,6 +1,7 @@
 //! "Loading images": the node has what the pods need. Works while Kubernetes is still starting.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -9,15 +10,15 @@ use tokio::sync::oneshot;
 use super::Context;
 use super::prerequisites::Prerequisites;
 use crate::error::{Failure, Kind};
-use crate::images::Image;
 use crate::images::bundle::Role;
 use crate::images::locate::{Located, Place, failure};
-use crate::images::node::{Inside, import, missing};
+use crate::images::node::{Inside, Listed, import, list};
 use crate::images::pull::{Progress, pull};
 use crate::images::reference::Reference;
 use crate::images::registry::Registries;
 use crate::images::size::size;
-use crate::providers::{self, Node};
+use crate::images::{Image, configurations};
+use crate::providers::{self, Found, Node};
 use crate::tools::docker::{Docker, EngineImage};
 use crate::ui::{Step, Ui};
 
@@ -51,11 +52,12 @@ pub async fn ensure(
     for located in wanted.iter().filter(|located| located.place != Place::Node) {
         brought.push(Brought::of(located, docker, ui).await?);
     }
-    let images: Vec<&Image> = brought.iter().map(|brought| &brought.image).collect();
-    let absent = if images.is_empty() { Vec::new() } else { missing(inside, &images, ui).await? };
-    for (index, image) in absent.iter().enumerate() {
+    let memory = configurations::file(&context.surroundings.cache);
+    let before = if brought.is_empty() { Vec::new() } else { list(inside, ui).await? };
+    let absent: Vec<&Brought> = brought.iter().filter(|brought| !brought.is_among(&before, &memory)).collect();
+    for (index, brought) in absent.iter().enumerate() {
+        let image = &brought.image;
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
-        let Some(brought) = brought.iter().find(|brought| brought.image == **image) else { continue };
         let begun = Instant::now();
         let platform = brought.in_engine.as_ref().and_then(EngineImage::archive_platform);
         let imported = import(inside, image, platform.as_deref(), node.images.as_deref(), providers::IMAGES, ui).await;
@@ -64,16 +66,24 @@ pub async fn ensure(
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))
                 .hint("to try again: `windtunnel up`")
         })?;
-        let before = brought.took.get().unwrap_or_default();
-        brought.took.set(Some(before + begun.elapsed()));
+        let pulled = brought.took.get().unwrap_or_default();
+        brought.took.set(Some(pulled + begun.elapsed()));
     }
-    let left = if absent.is_empty() { Vec::new() } else { missing(inside, &absent, ui).await? };
-    if let Some(image) = left.first() {
-        return Err(Failure::new(
-            Kind::Image,
-            format!("the node does not have {} although it was loaded", image.reference),
-        )
-        .hint(format!("see what it has: `{}`", inside.listing())));
+    let after = if absent.is_empty() { Vec::new() } else { list(inside, ui).await? };
+    let has_pods = matches!(ready.provider.found(), Some(Found::Running(_)));
+    for brought in &absent {
+        let image = &brought.image;
+        let listed = after.iter().find(|listed| listed.is(image)).ok_or_else(|| {
+            let message = format!("the node does not have {} although it was loaded", image.reference);
+            Failure::new(Kind::Image, message).hint(format!("see what it has: `{}`", inside.listing()))
+        })?;
+        if let Some(found) = &brought.in_engine {
+            configurations::remember(&memory, found, listed.id())?;
+        }
+        if has_pods && before.iter().any(|old| old.is_named(image) && old.id() != listed.id()) {
+            let name = &image.reference;
+            ui.warn(&format!("{name} is another image now; pods that run keep the one before: `windtunnel reset release` makes them anew"));
+        }
     }
     step.done(format!("{} of {} (already there: {})", wanted.len(), wanted.len(), wanted.len() - absent.len()));
     Ok(())
@@ -99,10 +109,18 @@ impl<'a> Brought<'a> {
         let mut image = located.image.clone();
         let in_engine = if image.archive.is_some() { None } else { docker.image(&located.image.reference, ui).await? };
         // What the engine has is what the node gets, though the registry may have changed since.
-        if let Some(config) = in_engine.as_ref().and_then(EngineImage::config) {
-            image.id = Some(config.to_owned());
+        if let Some(found) = &in_engine {
+            image.id = found.config().map(str::to_owned);
         }
         Ok(Self { image, took: &located.took, in_engine })
+    }
+
+    /// Whether it is one of those that a node has.
+    fn is_among(&self, node: &[Listed], memory: &Path) -> bool {
+        match &self.in_engine {
+            Some(found) => configurations::same(node, &self.image, found, memory).is_some(),
+            None => node.iter().any(|listed| listed.is(&self.image)),
+        }
     }
 }
 

@@ -89,7 +89,8 @@ fn bundled(role: &str) -> String {
     reference
 }
 
-fn profile(environment: &Environment, node: &str, airflow: &str, database: &str) -> String {
+/// Writes a profile with these images into the project.
+pub(crate) fn profile(environment: &Environment, node: &str, airflow: &str, database: &str) -> String {
     let (head, tail) = PROFILE.split_once("images:\n").unwrap();
     let rest: Vec<&str> = tail.lines().skip_while(|line| line.starts_with("  ")).collect();
     let images = format!("images:\n  node: {node}\n  airflow: {airflow}\n  database: {database}\n");

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::context::{Run, TestContext, assert_run};
 use crate::registry::{Image, LOGIN, Registry};
+use crate::scripts::engine_image;
 
 impl TestContext {
     /// A machine whose profile names images of this registry, where the chart names what the profile does.
@@ -171,6 +172,67 @@ fn a_pull_that_is_cut_is_tried_again_and_one_that_is_refused_is_not() {
     context.on("docker", &format!("image pull {airflow}"), &[&denied, "exit 1"]);
     let run = context.run(&["up", "--profile", "mine.yaml"]);
     assert!(run.code == 5 && run.stderr.contains("error[WT204]") && pulls(&run, &airflow) == 1, "{run}");
+}
+
+/// The line of a script that tells of an image as an engine with containerd's image store does, recorded from Docker Engine 29.7.2: no storage
+/// driver, and the digest of an index, of whose platforms it has one.
+fn in_containerd(id: &str) -> String {
+    let media_type = "application/vnd.docker.distribution.manifest.list.v2+json";
+    let image = json!({
+        "Id": id, "Architecture": "amd64", "Os": "linux", "Size": 145_208_102,
+        "Descriptor": {"mediaType": media_type, "digest": id, "size": 731},
+    });
+    format!("stdout {image}")
+}
+
+/// An image comes from a registry, and is built anew under the same name later; `told` is what the engine says of one with this id. Returns
+/// what docker was told to save by the first `up`, by the one after the build, and by one after that.
+fn saved_when_built_anew(told: impl Fn(&str) -> String) -> [Vec<String>; 3] {
+    let registry = Registry::start();
+    let context = TestContext::with_images(&registry, "airflow:1", "database:1");
+    let airflow = registry.put("airflow:1", Image::Of(&["amd64"]));
+    let database = registry.put("database:1", Image::Of(&["amd64"]));
+    context.serve_pulls(&[&airflow, &database]);
+    for (index, reference) in [&airflow, &database].into_iter().enumerate() {
+        let pulled = format!("when pulled-{index}");
+        context.on("docker", &format!("image inspect {reference}"), &[&pulled, &told(&format!("sha256:{index}"))]);
+    }
+    let saved = |run: &Run| {
+        assert_eq!(run.code, 0, "{run}");
+        let saved = run.journal.iter().filter_map(|line| line.strip_prefix("docker image save "));
+        saved.map(|line| line.replace(&registry.address(), "R")).collect()
+    };
+    let first = saved(&context.run(&["up", "--profile", "mine.yaml"]));
+
+    context.on("docker", &format!("image inspect {airflow}"), &[&told("sha256:2")]);
+    let listed =
+        json!({"images": [{"id": "sha256:2", "repoTags": [airflow]}, {"id": "sha256:1", "repoTags": [database]}]});
+    context.write_file("tools/anew.json", &listed.to_string());
+    let copy = format!("copy anew.json {}", context.path("tools/images.json").display());
+    context.on("docker", "exec --interactive ctr import -", &[&copy]);
+    let anew = context.run(&["up"]);
+    assert!(anew.stderr.contains("✓ 2: 1 in the node, 1 in the engine"), "{anew}");
+    assert!(
+        anew.stderr.contains(&format!("{airflow} is another image now; pods that run keep the one before")),
+        "{anew}"
+    );
+    [first, saved(&anew), saved(&context.run(&["up"]))]
+}
+
+#[test]
+fn one_that_was_built_anew_under_its_name_comes_into_the_node_once() {
+    let [first, anew, again] = saved_when_built_anew(engine_image);
+    assert_eq!(first, ["R/database:1", "R/airflow:1"]);
+    assert_eq!(anew, ["R/airflow:1"]);
+    assert_eq!(again, [""; 0]);
+}
+
+#[test]
+fn so_does_one_in_containerds_image_store_with_the_files_of_one_platform() {
+    let [first, anew, again] = saved_when_built_anew(in_containerd);
+    assert_eq!(first, ["--platform linux/amd64 R/database:1", "--platform linux/amd64 R/airflow:1"]);
+    assert_eq!(anew, ["--platform linux/amd64 R/airflow:1"]);
+    assert_eq!(again, [""; 0]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl TestContext {
 }
 
 /// The line of a script that prints what `docker image inspect` tells of an image of the classic store.
-fn engine_image(id: &str) -> String {
+pub(crate) fn engine_image(id: &str) -> String {
     let image = json!({
         "Id": id, "Os": "linux", "Architecture": "amd64", "Size": 1_000_000, "GraphDriver": {"Name": "overlay2"},
     });

@@ -13,6 +13,7 @@ use crate::codes::Code;
 use crate::error::Failure;
 use crate::images::Image;
 use crate::images::bundle::Role;
+use crate::images::configurations;
 use crate::images::kept;
 use crate::images::locate::{Located, Lost, Place, failure, nearby, remote};
 use crate::images::node::{self, Listed, list};
@@ -55,7 +56,7 @@ pub async fn ensure(
 
     let registries = Registries { logins: &surroundings.logins, proxies: &surroundings.proxies, ui };
     let docker = ready.provider.docker();
-    let near = join_all(wanted.iter().map(|image| look_nearby(image, &inside, docker, &registries, context))).await;
+    let near = join_all(wanted.iter().map(|image| look_nearby(image, &inside, docker, context))).await;
     let near: Vec<Option<Located>> = near.into_iter().collect::<Result<_, _>>()?;
     let far: Vec<&Image> =
         wanted.iter().zip(&near).filter(|(_, near)| near.is_none()).map(|(image, _)| image).collect();
@@ -119,7 +120,6 @@ async fn look_nearby(
     image: &Image,
     inside: &Inside,
     docker: Option<&Docker>,
-    registries: &Registries<'_>,
     context: Context<'_>,
 ) -> Result<Option<Located>, Failure> {
     if context.plan.cluster.provider() == ProviderName::Existing {
@@ -134,7 +134,7 @@ async fn look_nearby(
     {
         return Ok(Some(with_kept(located, docker, context).await?));
     }
-    nearby(image, &inside.node, docker, registries).await
+    nearby(image, &inside.node, docker, &configurations::file(&context.surroundings.cache), context.ui).await
 }
 
 /// The node image that an earlier `down` kept, where it was made of this one.

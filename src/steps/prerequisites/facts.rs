@@ -100,6 +100,8 @@ pub(super) struct Network {
     pub routes: Vec<Route>,
     /// The subnets of the engine's networks, by name; seen by `doctor` only.
     pub subnets: Vec<(String, Subnet)>,
+    /// The interfaces that the engine's networks were told to use; seen by `doctor` only.
+    pub bridges: Vec<String>,
     /// How many seconds the engine's clock is ahead of this machine's, less than zero where it is behind.
     pub clock: Option<i64>,
     /// The same of the node's clock; seen by `doctor` only.

@@ -1,20 +1,14 @@
 //! The node image in the Docker Engine.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use super::super::{Context, load_images};
-use crate::error::{During, Failure, Kind};
-use crate::images::Image;
+use crate::error::Failure;
 use crate::images::locate::{Located, Place};
-use crate::state;
+use crate::images::{Image, configurations};
 use crate::tools::docker::Docker;
 use crate::ui::Step;
-
-/// Archives by the digest of the image's configuration, and the digest by which this engine knows the image: where containerd keeps the
-/// images, it is another one.
-type Loaded = BTreeMap<String, String>;
 
 /// The image, if the engine has it, by its digest where that is known.
 ///
@@ -24,7 +18,7 @@ pub async fn in_engine(context: Context<'_>, docker: &Docker, image: &Image) -> 
     let Some(there) = docker.image(&image.reference, context.ui).await? else { return Ok(None) };
     let is_it = match &image.id {
         None => true,
-        Some(id) => *id == there.id || loaded(context).get(id) == Some(&there.id),
+        Some(id) => *id == there.id || configurations::known(&memory(context), &there).as_ref() == Some(id),
     };
     Ok(is_it.then(|| Located::new(image.clone(), Place::Engine, Some(there.size))))
 }
@@ -52,23 +46,11 @@ pub(super) async fn provide(
 }
 
 fn memory(context: Context<'_>) -> PathBuf {
-    context.surroundings.cache.join("loaded.json")
-}
-
-/// A memory that cannot be read only costs time.
-fn loaded(context: Context<'_>) -> Loaded {
-    state::read_json(&memory(context)).ok().flatten().unwrap_or_default()
+    configurations::file(&context.surroundings.cache)
 }
 
 async fn remember(context: Context<'_>, docker: &Docker, image: &Image) -> Result<(), Failure> {
     let there = docker.image(&image.reference, context.ui).await?;
     let (Some(id), Some(there)) = (&image.id, there) else { return Ok(()) };
-    if *id == there.id {
-        return Ok(());
-    }
-    let mut loaded = loaded(context);
-    loaded.insert(id.clone(), there.id);
-    let folder = &context.surroundings.cache;
-    std::fs::create_dir_all(folder).during(Kind::Usage, format!("cannot make the folder {}", folder.display()))?;
-    state::write_json(&memory(context), &loaded)
+    if *id == there.id { Ok(()) } else { configurations::remember(&memory(context), &there, id) }
 }

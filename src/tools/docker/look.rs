@@ -17,7 +17,7 @@ impl Docker {
         Ok(output.stdout.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// A line for each network: its name, then its subnets.
+    /// A line for each network: its name, its subnets, and the interface that it was told to use, as the default one always is.
     ///
     /// # Errors
     /// The engine does not answer.
@@ -27,7 +27,8 @@ impl Docker {
         if networks.is_empty() {
             return Ok(Vec::new());
         }
-        let format = "{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}";
+        let format =
+            "{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}{{index .Options \"com.docker.network.bridge.name\"}}";
         let inspect = self.command(["network", "inspect", "--format", format]).args(networks);
         Ok(inspect.run(Kind::Prerequisite, ui).await?.stdout.lines().map(str::to_owned).collect())
     }

@@ -78,7 +78,8 @@ fn clash(facts: &Facts<'_>) -> Option<Finding> {
     let docker = network.subnets.iter().map(|(name, subnet)| (format!("Docker's network `{name}`"), *subnet));
     // A bridge of the engine's own is the way to its network.
     let is_bridge = |route: &&Route| {
-        ["br-", "docker", "veth", "cni", "kind"].iter().any(|begin| route.interface.starts_with(begin))
+        network.bridges.contains(&route.interface)
+            || ["br-", "docker", "veth", "cni", "kind"].iter().any(|begin| route.interface.starts_with(begin))
     };
     let routes: Vec<&Route> =
         network.routes.iter().filter(|route| !is_bridge(route) && route.to.bits >= NARROW).collect();
@@ -135,6 +136,8 @@ mod tests {
             ("tun0", "10.96.0.0/12", Some("the Services and the network behind tun0 have the same addresses")),
             ("tun0", "10.244.7.0/24", Some("the pods and the network behind tun0 have the same addresses")),
             ("br-2f1", "172.18.0.0/16", None),
+            // `"bridge": "mine"` in daemon.json.
+            ("mine", "172.18.0.0/16", None),
             (
                 "vpn",
                 "172.18.5.0/24",
@@ -143,6 +146,7 @@ mod tests {
         ] {
             let mut facts = samples::facts(&plan);
             facts.network.routes = vec![Route { interface: interface.to_owned(), to: Subnet::parse(to).unwrap() }];
+            facts.network.bridges = vec!["mine".to_owned()];
             facts.network.subnets = vec![("kind".to_owned(), Subnet::parse("172.18.0.0/16").unwrap())];
             assert_eq!(clash(&facts).as_ref().map(|finding| finding.what.as_str()), expected, "{interface} {to}");
         }

@@ -112,7 +112,7 @@ async fn look_closely(context: Context<'_>, bundle: Option<&Bundle>, facts: &mut
     );
     facts.components = components.unwrap_or_default();
     let subnets = subnets.unwrap_or_default();
-    facts.network.subnets = network::parse_subnets(&subnets);
+    (facts.network.subnets, facts.network.bridges) = network::parse_subnets(&subnets);
     facts.network.node_clock = node_clock;
     facts.network.names = names;
     facts.leftovers = leftovers.ok();

@@ -80,12 +80,19 @@ fn routes(table: &str) -> Vec<Route> {
     lines.filter(|route| route.to.bits > 0).collect()
 }
 
-/// Reads the lines of [`Docker::subnets`]: a network's name and its subnets. IPv6 is left out: the cluster has none.
-pub(super) fn parse_subnets(lines: &[String]) -> Vec<(String, Subnet)> {
-    let lines = lines.iter().filter_map(|line| line.split_once(' '));
-    lines
-        .flat_map(|(name, subnets)| subnets.split(' ').filter_map(|text| Some((name.to_owned(), Subnet::parse(text)?))))
-        .collect()
+/// Reads the lines of [`Docker::subnets`]: the subnets by their network's name, and the interfaces. IPv6 is left out: the cluster has none.
+pub(super) fn parse_subnets(lines: &[String]) -> (Vec<(String, Subnet)>, Vec<String>) {
+    let (mut subnets, mut bridges) = (Vec::new(), Vec::new());
+    for (name, words) in lines.iter().filter_map(|line| line.split_once(' ')) {
+        for word in words.split_whitespace() {
+            match Subnet::parse(word) {
+                Some(subnet) => subnets.push((name.to_owned(), subnet)),
+                None if word.contains(':') => {}
+                None => bridges.push(word.to_owned()),
+            }
+        }
+    }
+    (subnets, bridges)
 }
 
 /// Asks the engine what it is, and how far its clock is ahead.
@@ -180,7 +187,10 @@ mod tests {
 
     #[test]
     fn networks_have_subnets_of_both_kinds() {
-        let lines = ["kind fc00::/64 172.18.0.0/16 ".to_owned(), "host ".to_owned()];
-        assert_eq!(parse_subnets(&lines), [("kind".to_owned(), Subnet::parse("172.18.0.0/16").unwrap())]);
+        // Docker Engine 20.10 and 29.7, the latter with a bridge of one's own.
+        let lines = ["kind fc00::/64 172.18.0.0/16 ", "host ", "bridge 10.214.255.0/24 mine"].map(str::to_owned);
+        let subnet = |name: &str, text: &str| (name.to_owned(), Subnet::parse(text).unwrap());
+        let subnets = [subnet("kind", "172.18.0.0/16"), subnet("bridge", "10.214.255.0/24")];
+        assert_eq!(parse_subnets(&lines), (subnets.to_vec(), vec!["mine".to_owned()]));
     }
 }
