@@ -160,10 +160,10 @@ impl<T, E: std::error::Error> During<T> for Result<T, E> {
 /// An error's message and those of its sources, without repeating what the outer one says already.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> Vec<String> {
-    let mut lines = vec![error.to_string()];
+    let mut lines = vec![sentence(error.to_string())];
     let mut source = error.source();
     while let Some(inner) = source {
-        let line = inner.to_string();
+        let line = sentence(inner.to_string());
         if !lines.iter().any(|seen| seen.contains(&line)) {
             lines.push(line);
         }
@@ -172,9 +172,25 @@ pub fn chain(error: &dyn std::error::Error) -> Vec<String> {
     lines
 }
 
+/// What the API server said, without all of its answer, which kube shows behind it (`kube_client::Error::Api`).
+fn sentence(mut line: String) -> String {
+    if let Some(answer) = line.find(" (Status {") {
+        line.truncate(answer);
+        line = line.replace("ApiError: ", "");
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_api_server_says_is_quoted_without_its_whole_answer() {
+        let error =
+            "failed to list: ApiError: pods is forbidden: Forbidden (Status { status: Some(Failure), code: 403 })";
+        assert_eq!(chain(&std::io::Error::other(error)), ["failed to list: pods is forbidden: Forbidden"]);
+    }
 
     #[test]
     fn exit_codes_are_distinct() {

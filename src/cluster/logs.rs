@@ -152,7 +152,15 @@ async fn print(
     on_line: &mut impl FnMut(&str),
 ) -> Result<usize, Failure> {
     let doing = || format!("cannot read the log of pod `{pod}`");
-    let mut lines = pods.log_stream(pod, parameters).await.during(Kind::Cluster, doing())?.lines();
+    let mut lines = match pods.log_stream(pod, parameters).await {
+        // Its next run has begun since it was looked at: the kubelet then has none before this one, or another one.
+        Err(kube::Error::Api(status)) if status.code == 400 && parameters.previous => {
+            pods.log_stream(pod, &LogParams { previous: false, ..parameters.clone() }).await
+        }
+        opened => opened,
+    }
+    .during(Kind::Cluster, doing())?
+    .lines();
     let mut count = 0;
     while let Some(line) = lines.try_next().await.during(Kind::Cluster, doing())? {
         on_line(&line);
@@ -216,7 +224,10 @@ async fn labels(cluster: &Cluster, expected: Expected<'_>, workload: &Workload) 
 
 #[cfg(test)]
 mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::json;
+    use tower_test::mock;
 
     use super::*;
 
@@ -260,5 +271,47 @@ mod tests {
         let mut leaving = pod("leaving", "2026-11-22T22:05:00Z", &json!({"name": "scheduler"}));
         leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
         assert_eq!(newest([&old, &leaving].into_iter()).unwrap().name_any(), "old");
+    }
+
+    /// A pod in a crash loop, which runs again as soon as it has been looked at.
+    async fn serve(mut handle: mock::Handle<Request<Body>, Response<Body>>) {
+        let selector = json!({"matchLabels": {"app": "a"}});
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        let ended = json!({"terminated": {"exitCode": 1}});
+        let pod = pod("a-1", "2026-11-22T22:00:00Z", &status(&waiting, &ended));
+        while let Some((request, send)) = handle.next_request().await {
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            let (code, text) = match path.rsplit('/').next() {
+                Some("log") if query.contains("previous=true") => {
+                    let message = "previous terminated container \"scheduler\" in pod \"a-1\" not found";
+                    (
+                        400,
+                        json!({"status": "Failure", "code": 400, "message": message, "reason": "BadRequest"})
+                            .to_string(),
+                    )
+                }
+                Some("log") => (200, "a new run\n".to_owned()),
+                Some("pods") => (200, json!({"metadata": {}, "items": [&pod]}).to_string()),
+                _ => (
+                    200,
+                    json!({"metadata": {"name": "a"}, "spec": {"selector": selector, "template": {}}}).to_string(),
+                ),
+            };
+            send.send_response(Response::builder().status(code).body(Body::from(text.into_bytes())).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_begins_after_the_look_is_read() {
+        let (service, handle) = mock::pair();
+        tokio::spawn(serve(handle));
+        let config = kube::Config::new("http://localhost".parse().unwrap());
+        let cluster = Cluster { client: kube::Client::new(service, "a"), config };
+        let workloads = [Workload::deployment("a")];
+        let expected = Expected { environment: "a", namespace: "a", workloads: &workloads };
+        let wanted = Wanted { workload: &workloads[0], container: "scheduler", tail: 10, follow: false };
+        let mut lines = Vec::new();
+        stream(&cluster, expected, wanted, |line| lines.push(line.to_owned())).await.unwrap();
+        assert_eq!(lines, ["a new run"]);
     }
 }

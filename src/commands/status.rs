@@ -19,7 +19,7 @@ use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
-/// How long Airflow may take to answer one of three questions for its health.
+/// How long Airflow may take to answer for its health.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The document of `-o json`.
@@ -158,6 +158,8 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
 
 async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    // First of all: where nobody answers, each of the others would wait, and say it in words of its own.
+    cluster.version().await?;
     let workloads = stacks::workloads(record.into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     let (revision, survey) =
@@ -165,9 +167,9 @@ async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<
     Ok((revision?.map(|revision| format!("{} {}", revision.number, revision.status)), survey?))
 }
 
-/// A failure as one problem among others: what happened, and the nearest reason.
+/// A failure as one problem among others: what happened, and the innermost reason.
 fn in_a_line(failure: Failure) -> String {
-    std::iter::once(failure.message).chain(failure.evidence.into_iter().take(1)).collect::<Vec<_>>().join(": ")
+    std::iter::once(failure.message).chain(failure.evidence.into_iter().next_back()).collect::<Vec<_>>().join(": ")
 }
 
 fn render(status: &Status) -> String {
