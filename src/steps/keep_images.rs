@@ -108,7 +108,6 @@ async fn make(
     step: &Step<'_>,
 ) -> Result<String, Failure> {
     let Keeping { docker, environment, paths, ui, .. } = keeping;
-    remove_container(docker, environment, paths, ui).await?;
     let Some(base) = docker.image(node_image, ui).await? else {
         return Err(Failure::new(
             Kind::Image,
