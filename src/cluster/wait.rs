@@ -6,6 +6,7 @@
 mod movement;
 mod pulled;
 mod shown;
+mod standing;
 mod suspected;
 
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use super::Cluster;
 use super::evidence::Evidence;
 use super::observe::Watch;
-use super::verdict::{Judgement, Observed, Verdict, View, is_refusal, judge, last_seen};
+use super::verdict::{Judgement, Observed, View, is_refusal, judge, last_seen};
 use super::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
@@ -23,6 +24,7 @@ use crate::ui::Step;
 use movement::Movement;
 use pulled::Pulled;
 use shown::Shown;
+use standing::Standing;
 
 /// How long an API server may fail or be silent: one that starts again takes a minute on a small machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -62,7 +64,7 @@ pub async fn until_ready(
     let mut movement = Movement::begin();
     let mut pulled = Pulled::default();
     let mut evidence = Evidence::default();
-    let mut standing: Option<(Verdict, Instant)> = None;
+    let mut standing = Standing::default();
     let mut last: Option<Observed> = None;
     let mut looked = Instant::now();
     let mut asked_again = false;
@@ -91,16 +93,13 @@ pub async fn until_ready(
         match judge(expected, &observed, Timestamp::now()) {
             Judgement::Ready { pods } => return Ok(Ready { pods }),
             Judgement::Progressing { mut states, suspicion } => {
-                standing = None;
+                standing.end();
                 pulled.complete(&mut states, &held).await;
                 movement.take_in(&states, &observed);
                 shown.states(step, &states, suspicion.as_ref());
             }
             Judgement::Stopped(verdict) => {
-                let before = standing
-                    .take()
-                    .filter(|(before, _)| (before.code, &before.object) == (verdict.code, &verdict.object));
-                let since = before.map_or_else(Instant::now, |(_, since)| since);
+                let since = standing.since(&verdict, Instant::now());
                 let is_refusal = is_refusal(verdict.code);
                 if is_refusal && !asked_again {
                     asked_again = true;
@@ -111,7 +110,6 @@ pub async fn until_ready(
                 if since.elapsed() >= if is_refusal { ANSWERED } else { STANDING } {
                     return Err(verdict.into());
                 }
-                standing = Some((verdict, since));
             }
         }
         last = Some(observed);

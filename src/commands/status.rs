@@ -197,7 +197,7 @@ fn render(status: &Status) -> String {
 /// What keeps the release from being ready, in one sentence.
 fn problem(survey: &Survey) -> Option<String> {
     match &survey.verdict {
-        Some(verdict) => Some(format!("{}: {}", verdict.object, verdict.message)),
+        Some(verdict) => Some(verdict.line()),
         None if survey.is_stopped() => Some("Airflow is stopped".to_owned()),
         None if !survey.ready => Some("not every pod is ready".to_owned()),
         None => None,

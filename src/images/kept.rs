@@ -1,5 +1,6 @@
 //! A node image that holds what a node was given besides: `down --keep-images` makes it, the next node of the environment is made of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -45,8 +46,8 @@ pub fn labels(paths: &EnvironmentPaths, node_image: &str, images: &[Listed]) -> 
 
 /// Whether these labels say that it is this environment's.
 #[must_use]
-pub fn is_ours<'a>(label: impl Fn(&str) -> Option<&'a String>, paths: &EnvironmentPaths) -> bool {
-    label(FOLDER).is_some_and(|folder| Path::new(folder) == paths.root())
+pub fn is_ours(labels: &BTreeMap<String, String>, paths: &EnvironmentPaths) -> bool {
+    labels.get(FOLDER).is_some_and(|folder| Path::new(folder) == paths.root())
 }
 
 /// Looks whether the engine has one.
@@ -61,12 +62,12 @@ pub async fn find(
 ) -> Result<Option<Kept>, Failure> {
     let reference = reference(environment, paths);
     let found = docker.image(&reference, ui).await?;
-    Ok(found.filter(|image| is_ours(|label| image.label(label), paths)).map(|image| Kept::of(reference, &image)))
+    Ok(found.filter(|image| is_ours(image.labels(), paths)).map(|image| Kept::of(reference, &image)))
 }
 
 impl Kept {
     fn of(reference: String, image: &EngineImage) -> Self {
-        let label = |name: &str| image.label(name).cloned().unwrap_or_default();
+        let label = |name: &str| image.labels().get(name).cloned().unwrap_or_default();
         let images = label(IMAGES).split_whitespace().map(str::to_owned).collect();
         Self { reference, bytes: image.size, node_image: label(NODE_IMAGE), images }
     }
@@ -108,8 +109,8 @@ mod tests {
     fn it_is_known_by_the_environments_folder() {
         let paths = Paths::new("/state".into()).environment("a");
         let (ours, another) = (image("/state/environments/a"), image("/root/state/environments/a"));
-        assert!(is_ours(|label| ours.label(label), &paths));
-        assert!(!is_ours(|label| another.label(label), &paths));
+        assert!(is_ours(ours.labels(), &paths));
+        assert!(!is_ours(another.labels(), &paths));
         assert_ne!(reference("a", &paths), reference("a", &Paths::new("/root/state".into()).environment("a")));
     }
 

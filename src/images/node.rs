@@ -10,7 +10,7 @@ use super::Image;
 use super::reference::Reference;
 use crate::error::{During, Failure, Kind};
 use crate::plan::ContainerRuntime;
-use crate::tools::docker::{Docker, NamedImage};
+use crate::tools::docker::{Docker, EngineImage, NamedImage};
 use crate::tools::process::Command;
 use crate::ui::Ui;
 
@@ -168,7 +168,7 @@ pub async fn list(inside: Inside<'_>, ui: &Ui) -> Result<Vec<Listed>, Failure> {
 pub async fn import(
     inside: Inside<'_>,
     image: &Image,
-    platform: Option<&str>,
+    in_engine: Option<&EngineImage>,
     mount: Option<&Path>,
     mounted_at: &str,
     ui: &Ui,
@@ -177,7 +177,8 @@ pub async fn import(
     let run = |command: Command| async { command.deadline(IMPORT).run(Kind::Image, ui).await.map(drop) };
     let Some(archive) = &image.archive else {
         let load = docker.exec_reading(node, inside.loading(None));
-        return run(load.input_from(docker.save(&image.reference, platform))).await;
+        let platform = in_engine.and_then(EngineImage::archive_platform);
+        return run(load.input_from(docker.save(&image.reference, platform.as_deref()))).await;
     };
     if let Some(file) = mount.and_then(|mount| archive.strip_prefix(mount).ok()) {
         let file = Path::new(mounted_at).join(file);

@@ -38,8 +38,7 @@ pub struct Keeping<'a> {
 }
 
 /// The container in which the node image is made.
-#[must_use]
-pub fn container(environment: &str) -> String {
+fn container(environment: &str) -> String {
     format!("windtunnel-keep-{environment}")
 }
 
@@ -61,17 +60,20 @@ pub async fn ensure(keeping: Keeping<'_>, found: &Found) -> Result<(), Failure> 
         docker.start(&node.container, ui).await?;
     }
     let listed = list(inside(docker, &node.container), ui).await?;
-    match &before {
-        Some(kept) if kept.reference == node.image && kept.has(&listed) => {
-            step.done(format!("{} has them", kept.reference));
-            return Ok(());
-        }
+    let kept = match before {
         // Made of another node image than this node: nothing will be made of it.
-        Some(kept) if kept.reference != node.image => docker.remove_image(&kept.reference, ui).await?,
-        _ => {}
+        Some(kept) if kept.reference != node.image => {
+            docker.remove_image(&kept.reference, ui).await?;
+            None
+        }
+        own => own,
+    };
+    if kept.as_ref().is_some_and(|kept| kept.has(&listed)) {
+        step.done(format!("{} has them", node.image));
+        return Ok(());
     }
     remove_container(docker, environment, paths, ui).await?;
-    let made = make(keeping, &node.image, before.as_ref(), &listed, &step).await;
+    let made = make(keeping, &node.image, kept.as_ref(), &listed, &step).await;
     let removed = remove_container(docker, environment, paths, ui).await;
     step.done(made.map_err(|failure| {
         failure
@@ -93,7 +95,7 @@ pub async fn remove_container(
 ) -> Result<(), Failure> {
     let name = container(environment);
     let Some(found) = docker.container(&name, ui).await? else { return Ok(()) };
-    if !kept::is_ours(|label| found.config.labels.get(label), paths) {
+    if !kept::is_ours(&found.config.labels, paths) {
         return Err(Failure::new(Kind::Foreign, format!("the container `{name}` was not made by this environment"))
             .hint(format!("if nobody needs it: `docker rm --force {name}`")));
     }
@@ -103,7 +105,7 @@ pub async fn remove_container(
 async fn make(
     keeping: Keeping<'_>,
     node_image: &str,
-    before: Option<&Kept>,
+    kept: Option<&Kept>,
     listed: &[Listed],
     step: &Step<'_>,
 ) -> Result<String, Failure> {
@@ -115,7 +117,6 @@ async fn make(
         ));
     };
     // The one that nobody has given anything.
-    let kept = before.filter(|kept| kept.reference == node_image);
     let made_of = kept.map_or(base.id.as_str(), Kept::node_image);
     let name = container(environment);
     step.doing(format!("starting containerd of {node_image}"));
@@ -129,8 +130,7 @@ async fn make(
     let held = snapshots(inside, ui).await?;
     for (index, (image, in_engine)) in wanted.iter().enumerate() {
         step.doing(format!("{} ({} of {})", image.reference, index + 1, wanted.len()));
-        let platform = in_engine.as_ref().and_then(EngineImage::archive_platform);
-        import(inside, image, platform.as_deref(), None, IMAGES, ui).await?;
+        import(inside, image, in_engine.as_ref(), None, IMAGES, ui).await?;
     }
     let has = list(inside, ui).await?;
     if let Some((image, _)) = wanted.iter().find(|(image, _)| !has.iter().any(|listed| listed.is(image))) {

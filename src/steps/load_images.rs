@@ -59,8 +59,8 @@ pub async fn ensure(
         let image = &brought.image;
         step.doing(format!("{} ({} of {})", image.reference, index + 1, absent.len()));
         let begun = Instant::now();
-        let platform = brought.in_engine.as_ref().and_then(EngineImage::archive_platform);
-        let imported = import(inside, image, platform.as_deref(), node.images.as_deref(), providers::IMAGES, ui).await;
+        let in_engine = brought.in_engine.as_ref();
+        let imported = import(inside, image, in_engine, node.images.as_deref(), providers::IMAGES, ui).await;
         imported.map_err(|failure| {
             failure
                 .hint(format!("see what room the node has: `docker exec {} df -h /var`", node.container))

@@ -84,7 +84,8 @@ pub struct Verdict {
 
 impl Verdict {
     /// The object and what is wrong with it.
-    pub(in crate::cluster) fn line(&self) -> String {
+    #[must_use]
+    pub fn line(&self) -> String {
         format!("{}: {}", self.object, self.message)
     }
 
@@ -121,7 +122,7 @@ impl Verdict {
 
 impl From<Verdict> for Failure {
     fn from(verdict: Verdict) -> Self {
-        let failure = Self::new(Kind::Verdict, format!("{}: {}", verdict.object, verdict.message)).code(verdict.code);
+        let failure = Self::new(Kind::Verdict, verdict.line()).code(verdict.code);
         let failure = failure.evidence_lines(verdict.evidence);
         verdict.hints.into_iter().fold(failure, Self::hint)
     }

@@ -36,14 +36,14 @@ impl Shown {
                 step.pod(&state.pod, &words);
             }
         }
-        let standing = self.suspected.see(suspicion, Instant::now());
-        let line = match suspicion.filter(|_| standing != Suspicion::None) {
-            Some(verdict) => verdict.line(),
-            None => states.iter().map(PodState::to_string).collect::<Vec<_>>().join(" · "),
+        let line = match (suspicion, self.suspected.see(suspicion, Instant::now())) {
+            (None, _) | (_, Suspicion::None) => states.iter().map(PodState::to_string).collect::<Vec<_>>().join(" · "),
+            (Some(verdict), Suspicion::Old) => verdict.line(),
+            (Some(verdict), Suspicion::New) => {
+                step.suspicion(verdict.code, &verdict.object, &verdict.message, &verdict.evidence);
+                verdict.line()
+            }
         };
-        if let Some(verdict) = suspicion.filter(|_| standing == Suspicion::New) {
-            step.suspicion(verdict.code, &verdict.object, &verdict.message, &verdict.evidence);
-        }
         step.doing(shortened(&line, LINE_WIDTH));
     }
 

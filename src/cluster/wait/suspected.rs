@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::super::verdict::Verdict;
+use super::standing::Standing;
 use crate::codes::Code;
 
 /// How long it must have stood. What passes sooner is nobody's concern.
@@ -12,8 +13,7 @@ const STANDING: Duration = Duration::from_secs(3);
 /// What is suspected.
 #[derive(Default)]
 pub(super) struct Suspected {
-    /// What was found by the last look, and since when by each.
-    now: Option<((Code, String), Instant)>,
+    standing: Standing,
     /// What has been told.
     told: BTreeSet<(Code, String)>,
 }
@@ -33,16 +33,12 @@ impl Suspected {
     /// Takes in what a look has found.
     pub(super) fn see(&mut self, found: Option<&Verdict>, time: Instant) -> Suspicion {
         let Some(found) = found.filter(|found| !is_usual(found.code)) else {
-            self.now = None;
+            self.standing.end();
             return Suspicion::None;
         };
-        let what = (found.code, found.object.clone());
-        let before = self.now.take().filter(|(before, _)| *before == what);
-        let since = before.map_or(time, |(_, since)| since);
-        self.now = Some((what.clone(), since));
-        if time.duration_since(since) < STANDING {
+        if time.duration_since(self.standing.since(found, time)) < STANDING {
             Suspicion::None
-        } else if self.told.insert(what) {
+        } else if self.told.insert((found.code, found.object.clone())) {
             Suspicion::New
         } else {
             Suspicion::Old

@@ -66,10 +66,10 @@ impl Cluster {
         }
     }
 
-    /// Whether its images can be kept.
-    fn check_keeping(&self) -> Result<(), Failure> {
+    /// The cluster whose images can be kept.
+    fn keeper(&self) -> Result<&kind::Kind, Failure> {
         let (why, hint) = match self {
-            Self::Kind(_) => return Ok(()),
+            Self::Kind(kind) => return Ok(kind),
             Self::Minikube(_) => (
                 "minikube fills each new node itself",
                 "the engine keeps what was pulled: `windtunnel down`; or keep the node: `windtunnel stop`",
@@ -106,10 +106,8 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = remembered::record(&paths, name, ui).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
-    if arguments.keep_images {
-        cluster.check_keeping()?;
-    }
-    let kept = if arguments.keep_images { None } else { cluster.kept() };
+    let keeper = arguments.keep_images.then(|| cluster.keeper()).transpose()?;
+    let kept = if keeper.is_some() { None } else { cluster.kept() };
     if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && kept.is_none() && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
     }
@@ -122,7 +120,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
-    if arguments.keep_images {
+    if keeper.is_some() {
         ui.say("This stays: the images of the node, in a node image");
     }
     ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
@@ -130,12 +128,12 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
-    if let (Cluster::Kind(kind), true) = (&cluster, arguments.keep_images) {
+    if let Some(kind) = keeper {
         kind.keep_images(&paths, ui).await?;
     }
     steps::forward::stop(&paths, ui).await?;
     cluster.remove(&paths, surroundings, ui).await?;
-    if let (Cluster::Kind(kind), false) = (&cluster, arguments.keep_images) {
+    if let (Cluster::Kind(kind), None) = (&cluster, keeper) {
         kind.forget_images(&paths, ui).await?;
     }
     remove_state(record.as_ref(), &paths, ui)?;

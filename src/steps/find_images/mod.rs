@@ -14,7 +14,6 @@ use crate::error::Failure;
 use crate::images::Image;
 use crate::images::bundle::Role;
 use crate::images::configurations;
-use crate::images::kept;
 use crate::images::locate::{Located, Lost, Place, failure, nearby, remote};
 use crate::images::node::{self, Listed, list};
 use crate::images::reference::Reference;
@@ -132,24 +131,9 @@ async fn look_nearby(
         && let Some(docker) = docker
         && let Some(located) = super::start_cluster::in_engine(context, docker, image).await?
     {
-        return Ok(Some(with_kept(located, docker, context).await?));
+        return Ok(Some(located));
     }
     nearby(image, &inside.node, docker, &configurations::file(&context.surroundings.cache), context.ui).await
-}
-
-/// The node image that an earlier `down` kept, where it was made of this one.
-async fn with_kept(located: Located, docker: &Docker, context: Context<'_>) -> Result<Located, Failure> {
-    let Context { plan, paths, ui, .. } = context;
-    if plan.cluster.provider() != ProviderName::Kind {
-        return Ok(located);
-    }
-    let Some(kept) = kept::find(docker, &plan.name, paths, ui).await? else { return Ok(located) };
-    let engine_image = docker.image(&located.image.reference, ui).await?;
-    if engine_image.is_none_or(|image| image.id != kept.node_image()) {
-        return Ok(located);
-    }
-    let bytes = kept.bytes;
-    Ok(Located::new(kept.in_place_of(located.image), Place::Engine, Some(bytes)))
 }
 
 /// Asks the registries, side by side. What an engine or a node with a way of its own may have nevertheless is warned of.

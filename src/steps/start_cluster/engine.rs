@@ -6,21 +6,33 @@ use std::time::Instant;
 use super::super::{Context, load_images};
 use crate::error::Failure;
 use crate::images::locate::{Located, Place};
-use crate::images::{Image, configurations};
+use crate::images::{Image, configurations, kept};
+use crate::plan::Provider;
 use crate::tools::docker::Docker;
 use crate::ui::Step;
 
-/// The image, if the engine has it, by its digest where that is known.
+/// The image, if the engine has it, by its digest where that is known; or the one that an earlier `down` kept, where it was made of this one.
 ///
 /// # Errors
 /// The engine does not answer.
 pub async fn in_engine(context: Context<'_>, docker: &Docker, image: &Image) -> Result<Option<Located>, Failure> {
-    let Some(there) = docker.image(&image.reference, context.ui).await? else { return Ok(None) };
+    let Context { plan, paths, ui, .. } = context;
+    let Some(there) = docker.image(&image.reference, ui).await? else { return Ok(None) };
     let is_it = match &image.id {
         None => true,
         Some(id) => *id == there.id || configurations::known(&memory(context), &there).as_ref() == Some(id),
     };
-    Ok(is_it.then(|| Located::new(image.clone(), Place::Engine, Some(there.size))))
+    if !is_it {
+        return Ok(None);
+    }
+    if plan.cluster.provider() == Provider::Kind
+        && let Some(kept) = kept::find(docker, &plan.name, paths, ui).await?
+        && kept.node_image() == there.id
+    {
+        let bytes = kept.bytes;
+        return Ok(Some(Located::new(kept.in_place_of(image.clone()), Place::Engine, Some(bytes))));
+    }
+    Ok(Some(Located::new(image.clone(), Place::Engine, Some(there.size))))
 }
 
 /// Makes the engine have the image: from the bundle, or from its registry.

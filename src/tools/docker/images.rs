@@ -63,10 +63,10 @@ impl EngineImage {
         format!("{}/{}", self.os, self.architecture)
     }
 
-    /// The value of a label.
+    /// Its labels.
     #[must_use]
-    pub fn label(&self, name: &str) -> Option<&String> {
-        self.settings.labels.get(name)
+    pub const fn labels(&self) -> &BTreeMap<String, String> {
+        &self.settings.labels
     }
 
     /// The digest of its configuration, by which a node knows it; `None` where the engine does not tell.

@@ -34,7 +34,7 @@ impl Met<'_> {
     /// The same until its cause was on the screen: as what it may be, or as what it is.
     fn seconds_to_its_name(&self) -> f64 {
         let failure = self.failure();
-        let events: Vec<Value> = self.up.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let events = self.up.events();
         let is_it = |event: &&Value| event["event"] == "suspicion" && event["cause"] == failure["cause"];
         let failed = |event: &&Value| event["event"] == "step_finished" && event["ok"] == false;
         let milliseconds = |event: &Value| event["milliseconds"].as_f64().unwrap();
