@@ -1,6 +1,5 @@
 //! "Stopping …": the cluster that windtunnel made ends and keeps all that is on its disk; in one that exists, only the environment's pods end.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -21,10 +20,12 @@ use crate::ui::Ui;
 
 /// How long a node may take to end when no container runs in it any more.
 const NODE_END: Duration = Duration::from_secs(10);
-/// How long a container may take to end by itself.
-const CONTAINER_END: Duration = Duration::from_secs(5);
+/// How long a container may take to end by itself, as long as a pod of Airflow: `terminationGracePeriodSeconds` of the lite chart.
+const CONTAINER_END: Duration = Duration::from_secs(3);
+/// The same for one that keeps data, most often a tenth of a second.
+const DATA_END: Duration = Duration::from_secs(20);
 /// The containers whose data are in no other's hands: they end after those that write to them.
-const DATA: [&str; 2] = ["database", "redis"];
+const DATA: [&str; 3] = ["database", "redis", "etcd"];
 
 /// Makes it not run.
 ///
@@ -56,7 +57,7 @@ async fn stop_kind(
         Found::Stopped(_) => step.done(format!("{} did not run", record.context)),
         Found::Running(node) => {
             step.doing("ending Airflow, then its database");
-            if let Err(failure) = end_containers(&docker, &node.container, &record.namespace, ui).await {
+            if let Err(failure) = end_containers(&docker, &node.container, ui).await {
                 step.note(&format!("the containers end with the node: {}", failure.message));
             }
             step.doing("ending the node");
@@ -77,8 +78,6 @@ struct Listing {
 struct Container {
     id: String,
     metadata: Metadata,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -86,24 +85,18 @@ struct Metadata {
     name: String,
 }
 
-impl Container {
-    fn is_of(&self, namespace: &str) -> bool {
-        self.labels.get("io.kubernetes.pod.namespace").is_some_and(|found| found == namespace)
-    }
-}
-
 /// The node's own end would take all containers with it by force, the database in the middle of its work among them.
-async fn end_containers(docker: &Docker, node: &str, namespace: &str, ui: &Ui) -> Result<(), Failure> {
+async fn end_containers(docker: &Docker, node: &str, ui: &Ui) -> Result<(), Failure> {
     // Else what ends would be started again.
     docker.exec(node, ["systemctl", "stop", "kubelet"]).run(Kind::Cluster, ui).await?;
     let list = docker.exec(node, ["crictl", "ps", "--output", "json"]);
     let output = list.run(Kind::Cluster, ui).await?;
     let listing: Listing = serde_json::from_str(&output.stdout)
         .during(Kind::Cluster, format!("`{}` printed something unexpected", list.line()))?;
-    let (airflow, rest): (Vec<_>, Vec<_>) = (listing.containers.into_iter())
-        .partition(|container| container.is_of(namespace) && !DATA.contains(&container.metadata.name.as_str()));
-    let seconds = CONTAINER_END.as_secs().to_string();
-    for together in [airflow, rest] {
+    let (data, users): (Vec<_>, Vec<_>) =
+        (listing.containers.into_iter()).partition(|container| DATA.contains(&container.metadata.name.as_str()));
+    for (together, patience) in [(users, CONTAINER_END), (data, DATA_END)] {
+        let seconds = patience.as_secs().to_string();
         // `crictl stop` waits for one after the other.
         let stops = together.iter().map(|container| {
             let stop = docker.exec(node, ["crictl", "stop", "--timeout", &seconds, &container.id]);

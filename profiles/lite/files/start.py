@@ -10,8 +10,10 @@ waits for another one's imports, as they would behind an init container that mus
 import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import pathlib
+import signal
 import socket
 import sys
 import threading
@@ -160,6 +162,20 @@ def warm_up():
     urllib.request.urlopen("http://127.0.0.1:8080/execution/health", timeout=PATIENCE_SECONDS).close()
 
 
+def let_watcher_end():
+    """Lets the Kubernetes executor's watcher end when it is told to.
+
+    It inherits the scheduler's handler, which leaves all to the parent; the parent would wait for it for 20 s, and be killed
+    before it has told that it ended (apache-airflow-providers-cncf-kubernetes, `AirflowKubernetesScheduler.terminate`).
+    """
+
+    def usual_end(_):
+        if type(multiprocessing.current_process()).__name__ == "KubernetesJobWatcher":
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    multiprocessing.util.register_after_fork(let_watcher_end, usual_end)
+
+
 def run(component):
     began = time.monotonic()
     # Hardly anything that is loaded now becomes garbage; looking for it takes a third of the web server's start.
@@ -169,6 +185,8 @@ def run(component):
         migrate()
     if component == "api-server":
         write_password()
+    if component == "scheduler":
+        let_watcher_end()
     load(component)
     say(f"loaded in {time.monotonic() - began:.1f} s")
     # In a pod that a node's restart brings back the migration is done already, but the database may not be reachable yet.
