@@ -7,6 +7,7 @@ mod client;
 mod evidence;
 pub mod exec;
 pub mod forward;
+mod kube_proxy;
 pub mod kubeconfig;
 pub mod logs;
 pub mod namespace;

@@ -73,6 +73,9 @@ pub async fn ensure(
         step.doing("waiting for the node to tell of its pods");
         cluster.await_restart(&plan.namespace, ended, POD_RESTART).await?;
     }
+    if found.is_some() {
+        cluster.favour_kube_proxy().await?;
+    }
     step.done(format!("{} (Kubernetes {version})", plan.context()));
     Ok(cluster)
 }
