@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -42,13 +41,6 @@ impl Environment {
     /// Runs `windtunnel up` with this environment's port and bundle and more arguments.
     pub(crate) fn up(&self, more: &[&str]) -> Outcome {
         self.up_from(&bundle(), more)
-    }
-
-    /// The same; it is killed when its time is over.
-    pub(crate) fn up_for(&self, more: &[&str], deadline: Duration) -> Outcome {
-        let (port, bundle) = (self.port.to_string(), bundle());
-        let arguments = [&["up", "--port", &port, "--bundle", bundle.to_str().unwrap()], more].concat();
-        self.windtunnel_for(&arguments, deadline)
     }
 
     /// The same with another bundle.

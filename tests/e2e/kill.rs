@@ -1,6 +1,6 @@
 //! Ended at any moment, the next `up` makes all of it be there, once.
 //!
-//! `WINDTUNNEL_E2E_KILLS` says at how many moments `up` is ended, spread evenly over its whole run.
+//! `WINDTUNNEL_E2E_KILLS` says at how many moments `up` is ended, spread evenly over its whole run; every other command at a tenth as many.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::airflow::assert_healthy;
 use crate::artefacts::{keep, say, stage};
 use crate::docker::{CLUSTER_LABEL, docker, objects};
 use crate::environment::{Environment, bundle};
+use crate::main_path::log_in;
 use crate::traces::Traces;
 
 /// Moments without a wish for more.
@@ -18,6 +19,16 @@ const MOMENTS: u32 = 3;
 /// What ends it, in turns: mostly SIGKILL, then Ctrl-C, a polite end, and a terminal that is closed.
 const SIGNALS: [&str; 9] = ["KILL", "KILL", "INT", "KILL", "KILL", "TERM", "KILL", "KILL", "HUP"];
 
+/// What is ended besides `up`: the command, how long it takes in comparison, and whether it keeps what is stored.
+const OTHERS: [(&str, f64, bool); 6] = [
+    ("stop", 0.2, true),
+    ("start", 0.7, true),
+    ("reset release", 0.7, true),
+    ("reset data", 0.8, false),
+    ("reset all", 1.1, false),
+    ("down --yes", 0.04, false),
+];
+
 #[test]
 fn killed() {
     let environment = Environment::claim("killed");
@@ -25,7 +36,7 @@ fn killed() {
     let whole = stage("kill", "`up` to its end", || environment.up(&[]).succeeded()).took;
     traces.see(&environment);
     stage("kill", "`down` killed, and again", || {
-        environment.windtunnel_for(&["down", "--yes"], Duration::from_millis(1500));
+        environment.windtunnel_for(&["down", "--yes"], Duration::from_millis(700));
         down(&environment, &traces);
     });
     let moments = std::env::var("WINDTUNNEL_E2E_KILLS").map_or(MOMENTS, |moments| moments.parse().unwrap());
@@ -45,24 +56,54 @@ fn killed() {
             down(&environment, &traces);
         }
     }
+    let mut signals = SIGNALS.into_iter().cycle();
+    for (command, share, keeps) in OTHERS {
+        let (whole, moments) = (whole.mul_f64(share), moments.div_ceil(10));
+        for (moment, signal) in (1..=moments).zip(&mut signals) {
+            let line = other_ended(&environment, command, signal, whole * moment / (moments + 1), keeps);
+            say(&format!("kill | {line}"));
+            table.push(line);
+        }
+    }
     keep("kill.txt", &table.join("\n"));
-    stage("kill", "`reset data` killed, and `up`", || {
-        environment.windtunnel_for(&["reset", "data", "--yes"], Duration::from_secs(4));
-        environment.up(&[]).succeeded();
-        assert_one_of_each(&environment);
-    });
     stage("kill", "down", || down(&environment, &traces));
+}
+
+/// Ends another command, and brings up again what it left.
+fn other_ended(environment: &Environment, command: &str, signal: &str, after: Duration, keeps: bool) -> String {
+    let seconds = after.as_secs_f64();
+    stage("kill", &format!("`{command}` ended by {signal} after {seconds:.1} s, and `up`"), || {
+        let stored = format!("{command} {seconds}").replace([' ', '.'], "-");
+        log_in(environment).set_variable(&stored, "as it was");
+        if command == "start" {
+            environment.windtunnel(&["stop"]).succeeded();
+        }
+        let arguments = command.split(' ').chain(command.starts_with("reset").then_some("--yes"));
+        let step = ended_by(environment, signal, after, &arguments.collect::<Vec<_>>());
+        let again = environment.up(&[]).succeeded();
+        assert_one_of_each(environment);
+        if keeps {
+            assert_eq!(log_in(environment).variable(&stored).as_deref(), Some("as it was"));
+        }
+        format!("`{command}` {signal:4} {seconds:5.1} s | {step} | {:.1} s", again.took.as_secs_f64())
+    })
 }
 
 /// The step that `up` was in when the signal came.
 fn up_ended(environment: &Environment, signal: &str, after: Duration) -> String {
+    let (bundle, port) = (bundle(), environment.port.to_string());
+    ended_by(environment, signal, after, &["up", "--port", &port, "--bundle", bundle.to_str().unwrap()])
+}
+
+/// The step that a command was in when the signal came.
+fn ended_by(environment: &Environment, signal: &str, after: Duration, arguments: &[&str]) -> String {
+    let arguments = [arguments, &["--output", "json"]].concat();
     let ended = if signal == "KILL" {
-        environment.up_for(&["--output", "json"], after)
+        environment.windtunnel_for(&arguments, after)
     } else {
         // To all of its processes, as a terminal does it.
-        let (seconds, bundle, port) = (after.as_secs_f64(), bundle(), environment.port);
-        let up = format!("windtunnel up --port {port} --bundle '{}' --output json", bundle.display());
-        environment.shell(&format!("exec timeout --preserve-status --signal={signal} {seconds} {up}"))
+        let (seconds, command) = (after.as_secs_f64(), shell_words::join(&arguments));
+        environment.shell(&format!("exec timeout --preserve-status --signal={signal} {seconds} windtunnel {command}"))
     };
     if ended.code == Some(0) {
         return "it had ended".to_owned();
