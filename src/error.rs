@@ -173,7 +173,7 @@ pub fn chain(error: &dyn std::error::Error) -> Vec<String> {
 }
 
 /// What the API server said, without all of its answer, which kube shows behind it (`kube_client::Error::Api`).
-fn sentence(mut line: String) -> String {
+pub(crate) fn sentence(mut line: String) -> String {
     if let Some(answer) = line.find(" (Status {") {
         line.truncate(answer);
         line = line.replace("ApiError: ", "");

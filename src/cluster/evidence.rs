@@ -16,7 +16,7 @@ use super::workload::Expected;
 use super::{Cluster, logs};
 
 /// How old the log of a run that goes on may be before it is read again.
-const FRESH: Duration = Duration::from_secs(3);
+const FRESH: Duration = Duration::from_secs(2);
 /// How long the API server may take to tell of the cluster's DNS.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How many logs are read at a time, those of the workloads that others need first.

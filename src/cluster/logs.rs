@@ -18,7 +18,7 @@ use super::Cluster;
 use super::observe::Pause;
 use super::verdict::{LogSource, containers};
 use super::workload::{Expected, Workload, WorkloadKind};
-use crate::error::{During, Failure, Kind};
+use crate::error::{During, Failure, Kind, sentence};
 
 /// How long a verdict waits for the log that proves it.
 const TAIL_PATIENCE: Duration = Duration::from_secs(3);
@@ -92,7 +92,7 @@ pub(super) async fn tail(cluster: &Cluster, namespace: &str, source: &LogSource,
     match timeout(TAIL_PATIENCE, pods.logs(&source.pod, &parameters)).await {
         Ok(Ok(text)) if text.trim().is_empty() => vec!["its log is empty".to_owned()],
         Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
-        Ok(Err(error)) => vec![format!("its log cannot be read: {error}")],
+        Ok(Err(error)) => vec![format!("its log cannot be read: {}", sentence(error.to_string()))],
         Err(_) => vec!["its log cannot be read: the node does not answer".to_owned()],
     }
 }

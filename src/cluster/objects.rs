@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Cluster;
 use super::survey::PATIENCE;
+use crate::error::sentence;
 
 /// Every kind that tells how an environment is, as lists by their plural names. What cannot be listed is told in the place of its list.
 pub async fn of_namespace(cluster: &Cluster, namespace: &str) -> Value {
@@ -43,7 +44,7 @@ where
 {
     let items = match timeout(PATIENCE, api.list(&ListParams::default())).await {
         Ok(Ok(listed)) => Value::Array(listed.items.iter().map(shown).collect()),
-        Ok(Err(error)) => json!({"cannot be listed": error.to_string()}),
+        Ok(Err(error)) => json!({"cannot be listed": sentence(error.to_string())}),
         Err(_) => json!({"cannot be listed": format!("no answer within {} s", PATIENCE.as_secs())}),
     };
     (K::plural(&()).into_owned(), items)

@@ -97,6 +97,12 @@ impl EnvironmentPaths {
         self.root.join("creating")
     }
 
+    /// There while a node that runs is being stopped: found by a later run, it means that the stopping was cut short.
+    #[must_use]
+    pub fn stopping(&self) -> PathBuf {
+        self.root.join("stopping")
+    }
+
     /// The chart of a Helm release, as last installed from the binary.
     #[must_use]
     pub fn chart(&self, release: &str) -> PathBuf {

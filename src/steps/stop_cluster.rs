@@ -10,16 +10,16 @@ use crate::cluster::pause::Paused;
 use crate::cluster::removal::Extent;
 use crate::error::{During, Failure, Kind};
 use crate::plan::ClusterPlan;
-use crate::providers::{Found, kind, minikube};
+use crate::providers::{Found, Node, kind, minikube};
 use crate::stacks;
-use crate::state::{EnvironmentPaths, Record};
+use crate::state::{self, EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
 use crate::tools::minikube::Profile;
-use crate::ui::Ui;
+use crate::ui::{Step, Ui};
 
 /// How long a node may take to end when no container runs in it any more.
-const NODE_END: Duration = Duration::from_secs(10);
+pub const NODE_END: Duration = Duration::from_secs(10);
 /// How long a container may take to end by itself, as long as a pod of Airflow: `terminationGracePeriodSeconds` of the lite chart.
 const CONTAINER_END: Duration = Duration::from_secs(3);
 /// The same for one that keeps data, most often a tenth of a second.
@@ -44,6 +44,29 @@ pub async fn ensure(
     }
 }
 
+/// Where the stopping of a node was cut short, stops it: no kubelet may run in it any more that would let its pods run. With what `look`
+/// finds then.
+///
+/// # Errors
+/// What `end` and `look` fail with.
+pub async fn finish(
+    paths: &EnvironmentPaths,
+    found: &Found,
+    step: &Step<'_>,
+    end: impl AsyncFnOnce(&Node) -> Result<(), Failure>,
+    look: impl AsyncFnOnce() -> Result<Found, Failure>,
+) -> Result<Found, Failure> {
+    if !paths.stopping().exists() {
+        return Ok(found.clone());
+    }
+    if let Found::Running(node) = found {
+        step.doing(format!("ending {}, whose stopping was cut short", node.container));
+        end(node).await?;
+    }
+    state::remove_file(&paths.stopping())?;
+    look().await
+}
+
 async fn stop_kind(
     record: &Record,
     paths: &EnvironmentPaths,
@@ -56,6 +79,7 @@ async fn stop_kind(
         Found::Absent => return Err(absent(&format!("kind cluster `{}`", record.name))),
         Found::Stopped(_) => step.done(format!("{} did not run", record.context)),
         Found::Running(node) => {
+            state::write_private(&paths.stopping(), b"")?;
             step.doing("ending Airflow, then its database");
             if let Err(failure) = end_containers(&docker, &node.container, ui).await {
                 step.note(&format!("the containers end with the node: {}", failure.message));
@@ -65,7 +89,7 @@ async fn stop_kind(
             step.done(&record.context);
         }
     }
-    Ok(())
+    state::remove_file(&paths.stopping())
 }
 
 /// What `crictl ps --output json` prints.
@@ -120,11 +144,12 @@ async fn stop_minikube(
         Found::Absent => return Err(absent(&format!("minikube profile `{}`", record.name))),
         // A frozen one counts as stopped, and still holds its memory: minikube ends it, or finds nothing to end.
         Found::Running(_) | Found::Stopped(_) => {
+            state::write_private(&paths.stopping(), b"")?;
             minikube.stop(Profile { name: &record.name, kubeconfig: &paths.kubeconfig() }, ui).await?;
             step.done(&record.name);
         }
     }
-    Ok(())
+    state::remove_file(&paths.stopping())
 }
 
 async fn stop_pods(record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {

@@ -42,6 +42,25 @@ fn a_node_that_is_not_well_ends_all_the_same() {
 }
 
 #[test]
+fn one_that_was_cut_short_is_finished_before_the_node_starts_again() {
+    let context = TestContext::new();
+    context.up();
+    let stop = "container stop airflow-cluster-control-plane";
+    context.on("docker", stop, &["stderr Error response from daemon: context canceled", "exit 1"]);
+    assert_eq!(context.run(&["stop"]).code, 4);
+    // The node runs, and no kubelet in it.
+    let reset = context.run(&["reset", "data", "--yes"]);
+    assert!(reset.code == 4 && reset.stderr.contains("`windtunnel start`"), "{reset}");
+    context.on("docker", stop, &["mark stopped"]);
+    let start = context.run(&["start"]);
+    assert_eq!(start.code, 0, "{start}");
+    let ran = |command: &str| start.journal.iter().position(|line| line.starts_with(command)).expect(command);
+    assert!(ran("docker container stop") < ran("docker container start"), "{start}");
+    let again = context.run(&["up"]);
+    assert!(again.code == 0 && !again.journal.iter().any(|line| line.contains("container stop")), "{again}");
+}
+
+#[test]
 fn a_port_that_somebody_took_meanwhile_is_named() {
     let context = TestContext::new();
     context.up();

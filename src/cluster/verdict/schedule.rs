@@ -1,7 +1,7 @@
 //! No node takes the pod: cpu, memory, storage, number of pods, taint, node selector, affinity, host port, volume; each told apart.
 //!
-//! Terminal 3 s after the scheduler said so, unless a node is not ready yet, or a pod that is going away may make room: the scheduler does not
-//! change its mind about requests and labels by itself. A taint that the node takes off by itself (`node.kubernetes.io/…`) is the node's
+//! Terminal 3 s after the scheduler said so, unless a node is not ready yet, or a pod that is going away may make room, which it cannot where
+//! no node would do if it were empty: the scheduler does not change its mind about requests and labels by itself. A taint that the node takes off by itself (`node.kubernetes.io/…`) is the node's
 //! trouble and judged there.
 
 use std::sync::Arc;
@@ -51,7 +51,9 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
         return None;
     }
     let lasts = view.seconds_since(refused.last_transition_time.as_ref()) >= UNSCHEDULABLE;
-    let may_heal = heals_by_itself(message) || !node::all_ready(view) || somebody_leaves(view);
+    let fits_nowhere = fits_nowhere(message);
+    let what = if fits_nowhere { what.strip_suffix(" left").unwrap_or(what) } else { what };
+    let may_heal = heals_by_itself(message) || !node::all_ready(view) || !fits_nowhere && somebody_leaves(view);
     let verdict = Verdict::new(code, format!("pod `{}`", pod.name_any()), what)
         .evidence(message)
         .evidence(requests(pod, code))
@@ -70,6 +72,12 @@ fn is_outdated(view: &View<'_>, pod: &Pod, code: Code) -> bool {
 /// Taints that Kubernetes itself sets and takes off again; a young node has some of them.
 pub(super) fn heals_by_itself(message: &str) -> bool {
     message.contains("node.kubernetes.io/") || message.contains("node.cloudprovider.kubernetes.io/")
+}
+
+/// Whether the pod would find no place on an empty node either; of requests beyond all that a node has the scheduler says so since
+/// Kubernetes 1.34 (kubernetes/kubernetes#131345).
+fn fits_nowhere(message: &str) -> bool {
+    message.contains("Preemption is not helpful") && !message.contains("No preemption victims")
 }
 
 /// A pod that is going away still holds what it asked for.

@@ -103,6 +103,10 @@ fn a_pod_that_is_going_away_may_make_room() {
         "apiVersion: v1\nkind: Pod\nmetadata: {name: old, uid: old, deletionTimestamp: \"2026-11-22T22:01:00Z\"}\n";
     let texts = [BASE, include_str!("testdata/unschedulable_cpu.yaml"), leaving];
     assert_eq!(progressing(&texts, "22:05:00").1, Some(Code::UnschedulableCpu));
+    let beyond = include_str!("testdata/unschedulable_cpu.yaml")
+        .replace("No preemption victims found for incoming pod", "Preemption is not helpful for scheduling");
+    let verdict = stopped(&[BASE, &beyond, leaving], "22:01:03");
+    assert_eq!(verdict.message, "it asks for more cpu than the node has");
 }
 
 #[test]

@@ -96,8 +96,9 @@ async fn look(
         }
     };
     match providers::find(record, paths, surroundings, ui).await? {
-        Some(Found::Running(_)) | None => {}
-        Some(Found::Stopped(_)) => {
+        Some(Found::Running(_)) if !paths.stopping().exists() => {}
+        None => {}
+        Some(Found::Running(_) | Found::Stopped(_)) => {
             return Err(Failure::new(Kind::Cluster, format!("the cluster of `{}` does not run", record.name))
                 .evidence("what is in it can only be seen and removed while it runs")
                 .hint("let it run: `windtunnel start`")

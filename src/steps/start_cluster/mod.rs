@@ -9,13 +9,14 @@ use std::time::Duration;
 pub use engine::in_engine;
 use tokio::sync::oneshot;
 
-use super::Context;
 use super::prerequisites::{Prerequisites, Provider};
+use super::{Context, stop_cluster};
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::images::bundle::Role;
 use crate::images::locate::Located;
-use crate::providers::Node;
+use crate::providers::{self, Found, Node};
+use crate::tools::minikube::{Profile, State};
 
 /// How long the API server of a started node may take to answer.
 const API_SERVER_START: Duration = Duration::from_mins(2);
@@ -40,15 +41,25 @@ pub async fn ensure(
     let (step, found) = match &ready.provider {
         Provider::Kind { docker, kind, found } => {
             let step = ui.step("start_cluster", "Starting kind cluster");
+            let end = async |node: &Node| docker.stop(&node.container, stop_cluster::NODE_END, ui).await;
+            let look = async || providers::kind::find(docker, &plan.name, paths, ui).await;
+            let found = stop_cluster::finish(paths, found, &step, end, look).await?;
             let tools = kind::Tools { docker, kind, image };
-            kind::ensure(context, tools, found, &step, node_runs).await?;
+            kind::ensure(context, tools, &found, &step, node_runs).await?;
             (step, Some(found))
         }
         Provider::Minikube { docker, minikube, found } => {
             let step = ui.step("start_cluster", "Starting minikube");
+            let profile = Profile { name: &plan.name, kubeconfig: &paths.kubeconfig() };
+            let end = async |_: &Node| minikube.stop(profile, ui).await;
+            let look = async || {
+                let (docker, home) = (docker.as_ref(), &surroundings.minikube);
+                providers::minikube::find(docker, &plan.name, State::Stopped, home, paths, ui).await
+            };
+            let found = stop_cluster::finish(paths, found, &step, end, look).await?;
             let tools =
                 minikube::Tools { docker: docker.as_ref(), minikube, image: &ready.images.node, located: image };
-            minikube::ensure(context, tools, found, &step, node_runs).await?;
+            minikube::ensure(context, tools, &found, &step, node_runs).await?;
             (step, Some(found))
         }
         Provider::Existing(source) => {
@@ -68,7 +79,7 @@ pub async fn ensure(
         }
         Provider::Existing(source) => source.unreachable(&surroundings.kubeconfig, failure),
     })?;
-    let ended = found.and_then(|found| found.node()).and_then(|node| node.ended);
+    let ended = found.as_ref().and_then(Found::node).and_then(|node| node.ended);
     if let (Some(ended), false) = (ended, was_cut_short) {
         step.doing("waiting for the node to tell of its pods");
         cluster.await_restart(&plan.namespace, ended, POD_RESTART).await?;

@@ -123,29 +123,39 @@ fn start_registry(environment: &Environment) {
 /// When a fault that was made at `begin` could first be seen, by what the table says of that.
 pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTime) -> Option<SystemTime> {
     let (what, name) = seen.split_once(' ')?;
-    let times: Vec<SystemTime> = if what == "event" {
-        let events = objects(&environment.name, &environment.name, "events");
-        let fitting = events.iter().filter(|event| event["reason"] == name);
-        fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
-    } else {
-        let pods = objects(&environment.name, &environment.name, "pods");
-        pods.iter().flat_map(|pod| times_of(pod, name, what)).collect()
+    let pods = || objects(&environment.name, &environment.name, "pods");
+    let times: Vec<SystemTime> = match what {
+        "event" => {
+            let events = objects(&environment.name, &environment.name, "events");
+            let fitting = events.iter().filter(|event| event["reason"] == name);
+            fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
+        }
+        "end" => pods().iter().flat_map(|pod| ends(pod, name)).collect(),
+        "log" => pods().iter().filter_map(|pod| first_line(environment, pod, name)).collect(),
+        other => panic!("the table has no `{other}`"),
     };
     // Times have whole seconds; those of an earlier fault are older.
     times.into_iter().filter(|time| *time + Duration::from_secs(1) >= begin).min()
 }
 
-/// When a container's known runs ended (`end`), or the present one began (`log`).
-fn times_of(pod: &Value, container: &str, what: &str) -> Vec<SystemTime> {
+/// When the present run of a container said its first word.
+fn first_line(environment: &Environment, pod: &Value, container: &str) -> Option<SystemTime> {
+    let (container, pod, name) =
+        (format!("--container={container}"), pod["metadata"]["name"].as_str()?, &environment.name);
+    let logs =
+        ["exec", &node(name), "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--namespace", name, "logs", pod];
+    let logs = docker(&[logs.as_slice(), &[&container, "--timestamps"]].concat());
+    let (stamp, _) = logs.stdout.split_once(' ')?;
+    time(&Value::from(stamp))
+}
+
+/// When a container's known runs ended.
+fn ends(pod: &Value, container: &str) -> Vec<SystemTime> {
     let status = &pod["status"];
     let lists = [&status["initContainerStatuses"], &status["containerStatuses"]];
     let statuses = lists.into_iter().filter_map(Value::as_array).flatten().filter(|status| status["name"] == container);
-    let times = statuses.flat_map(|status| match what {
-        "end" => {
-            ["state", "lastState"].iter().filter_map(|run| time(&status[run]["terminated"]["finishedAt"])).collect()
-        }
-        "log" => time(&status["state"]["running"]["startedAt"]).into_iter().collect::<Vec<_>>(),
-        other => panic!("the table has no `{other}`"),
+    let times = statuses.flat_map(|status| {
+        ["state", "lastState"].into_iter().filter_map(|run| time(&status[run]["terminated"]["finishedAt"]))
     });
     times.collect()
 }
