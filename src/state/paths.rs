@@ -91,10 +91,10 @@ impl EnvironmentPaths {
         self.root.join("kind.json")
     }
 
-    /// There while the cluster is being made: found by a later run, it means that the making was cut short.
+    /// There while the cluster is being made or removed: found by a later run, it means that this was cut short.
     #[must_use]
-    pub fn creating(&self) -> PathBuf {
-        self.root.join("creating")
+    pub fn incomplete(&self) -> PathBuf {
+        self.root.join("incomplete")
     }
 
     /// There while a node that runs is being stopped: found by a later run, it means that the stopping was cut short.

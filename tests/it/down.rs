@@ -31,6 +31,21 @@ fn dags_of_the_users_stay() {
 }
 
 #[test]
+fn what_one_that_was_cut_short_left_is_removed_before_the_cluster_is_made_anew() {
+    let context = TestContext::new();
+    context.up();
+    context.on("kind", "delete cluster", &["stderr ERROR: context canceled", "exit 1"]);
+    assert_eq!(context.run(&["down", "--yes"]).code, 4);
+    context.on("kind", "delete cluster", &["unmark node", "unmark images"]);
+    let run = context.run(&["up"]);
+    assert_eq!(run.code, 0, "{run}");
+    let ran = |command: &str| run.journal.iter().position(|line| line.starts_with(command)).expect(command);
+    assert!(ran("kind delete cluster") < ran("kind create cluster"), "{run}");
+    let again = context.run(&["up"]);
+    assert!(again.code == 0 && !again.journal.iter().any(|line| line.starts_with("kind delete")), "{again}");
+}
+
+#[test]
 fn dry_run() {
     let context = TestContext::new();
     context.up();

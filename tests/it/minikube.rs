@@ -118,7 +118,7 @@ fn from_nothing() {
     let arguments = ["up", "--provider", "minikube", "--bundle", "../bundle"];
     context.forget_variable("WINDTUNNEL_BUNDLE");
     assert_run!(context, &arguments);
-    assert!(context.path("project/dags").is_dir() && !context.environment("creating").exists());
+    assert!(context.path("project/dags").is_dir() && !context.environment("incomplete").exists());
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_virtual_machine_of_ours_goes() {
 fn the_mark_of_a_making_that_was_cut_short_takes_no_profile_of_somebody_elses() {
     let context = TestContext::with_minikube();
     context.up_on_minikube();
-    context.write_file("state/environments/airflow-cluster/creating", "");
+    context.write_file("state/environments/airflow-cluster/incomplete", "");
     std::fs::remove_file(context.path("tools/node")).unwrap();
     context.describe_profile(None, "home/.minikube/profiles/airflow-cluster/config.json");
     for command in [&["down", "--yes"][..], &["up"]] {
@@ -339,7 +339,7 @@ fn the_mark_of_a_making_that_was_cut_short_takes_no_profile_of_somebody_elses() 
 fn what_a_making_that_was_cut_short_left_is_removed_first() {
     let context = TestContext::with_minikube();
     context.up_on_minikube();
-    context.write_file("state/environments/airflow-cluster/creating", "");
+    context.write_file("state/environments/airflow-cluster/incomplete", "");
     std::fs::remove_file(context.path("tools/node")).unwrap();
     let run = context.run(&["up"]);
     assert_eq!((run.code, acts(&run)), (0, vec!["delete", "start"]), "{run}");
@@ -376,8 +376,8 @@ fn ctrl_c_while_minikube_works() {
     session.send_control('c').unwrap();
     let (shown, code) = end(session);
     assert_eq!(code, 130, "{shown}");
-    assert!(context.environment("creating").exists());
+    assert!(context.environment("incomplete").exists());
     let run = context.run(&["up"]);
     assert_eq!((run.code, acts(&run)), (0, vec!["delete", "start"]), "{run}");
-    assert!(!context.environment("creating").exists());
+    assert!(!context.environment("incomplete").exists());
 }

@@ -78,7 +78,7 @@ fn a_stopped_node_is_started() {
 fn a_creation_that_was_cut_short_begins_anew() {
     let context = TestContext::new();
     context.write_file("tools/node", "");
-    context.write_file("state/environments/airflow-cluster/creating", "");
+    context.write_file("state/environments/airflow-cluster/incomplete", "");
     let run = context.run(&["up"]);
     assert_eq!(run.code, 0, "{run}");
     let kind: Vec<&String> = run.journal.iter().filter(|line| line.starts_with("kind ")).collect();

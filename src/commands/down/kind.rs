@@ -7,7 +7,7 @@ use crate::images::bundle::places_of;
 use crate::images::kept::{self, Kept};
 use crate::images::size::size;
 use crate::providers::{Found, kind as provider};
-use crate::state::{EnvironmentPaths, Record};
+use crate::state::{self, EnvironmentPaths, Record};
 use crate::steps::keep_images::{self, Keeping};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
@@ -80,6 +80,7 @@ impl Kind {
         if !self.is_absent() {
             let places = places_of(self.bundle.as_deref(), "kind", surroundings);
             let kind = kind::Kind::find(&places, ui).await?;
+            state::write_private(&paths.incomplete(), b"")?;
             provider::delete(&self.docker, &kind, &self.name, paths, ui).await?;
         }
         // Also where an earlier `down` was cut short after the cluster.

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::providers::{Found, minikube as provider};
-use crate::state::{EnvironmentPaths, Record};
+use crate::state::{self, EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::minikube::{Minikube, Profile};
 use crate::ui::Ui;
@@ -45,6 +45,7 @@ impl ProfileFound {
             step.done("none is there");
             return Ok(());
         }
+        state::write_private(&paths.incomplete(), b"")?;
         self.minikube.delete(Profile { name: &self.name, kubeconfig: &paths.kubeconfig() }, ui).await?;
         step.done(&self.name);
         Ok(())

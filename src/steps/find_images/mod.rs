@@ -93,8 +93,8 @@ async fn inside(context: Context<'_>, provider: &Provider) -> Result<Inside, Fai
             let existing = source.cluster().await?.node_images().await?;
             Ok(Inside { existing, ..Inside::default() })
         }
-        // One whose making was cut short is made anew.
-        (_, Some(docker), Some(Found::Running(node))) if !context.paths.creating().exists() => {
+        // One whose making or removal was cut short is made anew.
+        (_, Some(docker), Some(Found::Running(node))) if !context.paths.incomplete().exists() => {
             let runtime = context.plan.cluster.container_runtime();
             let inside = node::Inside { docker, node: &node.container, runtime };
             // Of one that does not answer nothing is known; it is for the step that starts it to tell, which asks anew.
@@ -107,7 +107,7 @@ async fn inside(context: Context<'_>, provider: &Provider) -> Result<Inside, Fai
 
 /// Whether a node is made, of an image that it takes windtunnel to bring: without a bundle minikube brings its own.
 fn makes_node(context: Context<'_>, ready: &Prerequisites) -> bool {
-    let is_new = matches!(ready.provider.found(), Some(Found::Absent)) || context.paths.creating().exists();
+    let is_new = matches!(ready.provider.found(), Some(Found::Absent)) || context.paths.incomplete().exists();
     match ready.provider {
         Provider::Kind { .. } => is_new,
         Provider::Minikube { .. } => is_new && ready.images.node.archive.is_some(),

@@ -32,8 +32,8 @@ pub(super) async fn ensure(
 ) -> Result<(), Failure> {
     let Context { plan, paths, ui, .. } = context;
     match found {
-        Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
-            step.doing(format!("removing {}, whose making was cut short", node.container));
+        Found::Running(node) | Found::Stopped(node) if paths.incomplete().exists() => {
+            step.doing(format!("removing what is left of {}", node.container));
             kind::delete(tools.docker, tools.kind, &plan.name, paths, ui).await?;
             create(context, tools, step, node_runs).await
         }
@@ -65,7 +65,7 @@ async fn create(
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     let images = image.archive.as_ref().and(plan.bundle.as_deref());
     state::write_json(&paths.kind_config(), &kind::config(&plan.name, &plan.dags, images, &paths.smoke_dags()))?;
-    state::write_private(&paths.creating(), b"")?;
+    state::write_private(&paths.incomplete(), b"")?;
 
     let mut node_runs = Some(node_runs);
     step.doing("creating the node");
@@ -92,7 +92,7 @@ async fn create(
         })
         .await
         .map_err(|failure| failure.hint("see all that kind says: `windtunnel up -v`"))?;
-    std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")
+    std::fs::remove_file(paths.incomplete()).during(Kind::Usage, "cannot remove the mark of an incomplete cluster")
 }
 
 /// A cluster whose kubeconfig was lost or damaged still has one.

@@ -40,13 +40,13 @@ pub(super) async fn ensure(
     let profile = Profile { name: &plan.name, kubeconfig: &kubeconfig };
     let mut node_runs = Some(node_runs);
     let node = match found {
-        Found::Running(node) | Found::Stopped(node) if paths.creating().exists() => {
-            step.doing(format!("removing {}, whose making was cut short", node.container));
+        Found::Running(node) | Found::Stopped(node) if paths.incomplete().exists() => {
+            step.doing(format!("removing what is left of {}", node.container));
             tools.minikube.delete(profile, ui).await?;
             create(context, tools, profile, step, &mut node_runs).await?
         }
         Found::Absent => {
-            if paths.creating().exists() && minikube::file(&surroundings.minikube, &plan.name).exists() {
+            if paths.incomplete().exists() && minikube::file(&surroundings.minikube, &plan.name).exists() {
                 tools.minikube.delete(profile, ui).await?;
             }
             create(context, tools, profile, step, &mut node_runs).await?
@@ -98,7 +98,7 @@ async fn create(
     }
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
-    state::write_private(&paths.creating(), b"")?;
+    state::write_private(&paths.incomplete(), b"")?;
     let node = Node {
         container: plan.name.clone(),
         image: image.reference.clone(),
@@ -114,6 +114,6 @@ async fn create(
     };
     let started = tools.minikube.start(profile, &options, ui, on_step).await;
     started.map_err(|failure| failure.hint("see all that minikube says: `windtunnel up -v`"))?;
-    std::fs::remove_file(paths.creating()).during(Kind::Usage, "cannot remove the mark of an unfinished cluster")?;
+    std::fs::remove_file(paths.incomplete()).during(Kind::Usage, "cannot remove the mark of an incomplete cluster")?;
     Ok(node)
 }

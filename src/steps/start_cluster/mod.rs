@@ -37,7 +37,7 @@ pub async fn ensure(
     let Context { plan, paths, surroundings, ui } = context;
     let image = images.iter().find(|located| located.image.role == Role::Node.name());
     // Before a provider makes it anew, and takes the mark away.
-    let was_cut_short = paths.creating().exists();
+    let was_cut_short = paths.incomplete().exists();
     let (step, found) = match &ready.provider {
         Provider::Kind { docker, kind, found } => {
             let step = ui.step("start_cluster", "Starting kind cluster");
