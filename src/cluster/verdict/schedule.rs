@@ -1,8 +1,8 @@
 //! No node takes the pod: cpu, memory, storage, number of pods, taint, node selector, affinity, host port, volume; each told apart.
 //!
 //! Terminal 3 s after the scheduler said so, unless a node is not ready yet, or a pod that is going away may make room, which it cannot where
-//! no node would do if it were empty: the scheduler does not change its mind about requests and labels by itself. A taint that the node takes off by itself (`node.kubernetes.io/…`) is the node's
-//! trouble and judged there.
+//! no node would do if it were empty: the scheduler does not change its mind about requests and labels by itself. A taint that the node takes
+//! off by itself (`node.kubernetes.io/…`) is the node's trouble and judged there.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::tools::docker::Info;
 const CONTROL_PLANE_MEMORY: u64 = GIB;
 /// The node's copy of its own image's /var, the images, the database and logs of a first day.
 const DISK: u64 = 6 * GIB;
-/// kubeadm's control plane asks for 0.95 of a processor, the smallest chart for 0.6 more.
+/// kubeadm's control plane asks for 0.95 of a processor, kube-proxy for the rest of 1.05, the smallest chart for 0.6 more.
 const PROCESSORS: u32 = 2;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
@@ -56,7 +56,7 @@ fn few_processors(room: &Room, info: &Info) -> Option<Finding> {
         Finding::error(Code::CpuShort, format!("the engine has {} processor, {PROCESSORS} are needed", room.processors))
             .needed(
                 PROCESSORS.to_string(),
-                "the control plane asks for 0.95 of one, Airflow and its database for 0.6 or more",
+                "the control plane asks for 1.05 of one, Airflow and its database for 0.6 or more",
             )
             .fix(more(room, info, "cpu", u64::from(PROCESSORS)))
     })
