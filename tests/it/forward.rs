@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::context::{TestContext, assert_run, free_port};
+use crate::context::{TestContext, assert_run, ended, free_port};
 use crate::objects;
 
 /// What is in the forward's state file.
@@ -64,7 +64,7 @@ fn exposed_it_warns_and_listens_everywhere() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let mut talk = String::new();
     child.stderr.take().unwrap().read_to_string(&mut talk).unwrap();
-    assert!(child.wait().unwrap().success(), "{talk}");
+    assert!(ended(&mut child).success(), "{talk}");
     let warning = format!("warning: whoever reaches 0.0.0.0:{} reaches Airflow", context.port);
     assert!(talk.contains(&warning) && talk.ends_with("stopped\n"), "{talk}");
 }
@@ -149,7 +149,7 @@ fn a_log_that_grows_long_is_put_aside_while_the_forward_runs() {
     context.wait_for("state/environments/airflow-cluster/forward.json");
     (&log).write_all(&vec![b'\n'; 1024 * 1024 + 1]).unwrap();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(ended(&mut child).success());
     assert!(std::fs::read_to_string(&path).unwrap().ends_with("stopped\n"));
     assert!(path.metadata().unwrap().len() < 1000, "the log was not put aside");
     assert!(path.with_extension("log.1").metadata().unwrap().len() > 1024 * 1024);

@@ -3,7 +3,7 @@
 use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::context::TestContext;
+use crate::context::{TestContext, ended};
 
 /// Milliseconds that the binary may take to say what is expected.
 const PATIENCE: u64 = 20_000;
@@ -113,7 +113,7 @@ fn whoever_ends_it_politely_ends_its_children_too() {
         let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         context.wait_for("tools/creating");
         kill_process(Pid::from_child(&child), signal).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(ended(&mut child).code(), Some(130));
         let kind = context.path("bin/kind").display().to_string();
         let begin = std::time::Instant::now();
         while runs(&kind) {

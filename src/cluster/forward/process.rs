@@ -66,6 +66,8 @@ pub struct Manner {
 /// # Errors
 /// A port is taken, another forward runs, the state cannot be written.
 pub async fn run(paths: &EnvironmentPaths, record: &Record, manner: Manner, ui: &Ui) -> Result<(), Failure> {
+    // Before anybody can know of this process, and tell it to stop.
+    let stop = stop_signal()?;
     let begun = begin(paths, record, manner).await;
     if manner.detached {
         announce(begun.as_ref().err(), ui);
@@ -77,7 +79,6 @@ pub async fn run(paths: &EnvironmentPaths, record: &Record, manner: Manner, ui: 
             log.line(&format!("listening on {address} for {}:{}", target.service, target.service_port));
         }
     }
-    let stop = stop_signal()?;
     let (sender, writing) = write_changes(paths.forward(), state);
     let ended = serve_all(entries, manner.only, room, stop, &sender, &log).await;
     drop(sender);
