@@ -9,7 +9,11 @@ use crate::providers::kind;
 use crate::tools::docker::Docker;
 
 /// Where containerd keeps the content of images (containerd, `docs/ops.md`).
-const CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.content";
+const CONTENT: [&str; 1] = ["/var/lib/containerd/io.containerd.content.v1.content"];
+/// The same of a Docker Engine in the node: each layer until it is unpacked (moby, `distribution/pull_v2.go`), or all of them in containerd's
+/// image store.
+const CONTENT_OF_DOCKER: [&str; 2] =
+    ["/var/lib/docker/tmp", "/var/lib/docker/containerd/daemon/io.containerd.content.v1.content"];
 
 /// Looks at the container that is the node; nothing to look at where windtunnel has not made the cluster in an engine.
 ///
@@ -33,14 +37,14 @@ pub async fn look(context: Context<'_>, ready: &Prerequisites) -> Result<(), Fai
     }
 }
 
-/// The bytes of images that the node has, finished or not; `None` where nobody knows, as where the node is no container of ours.
+/// The bytes of images that the node keeps as they came, finished or not; `None` where nobody knows, as where the node is no container of ours.
 pub async fn held(context: Context<'_>, ready: &Prerequisites) -> Option<u64> {
     let (docker, container) = container(context, ready)?;
-    match context.plan.cluster.container_runtime() {
-        ContainerRuntime::Containerd => docker.bytes_inside(&container, CONTENT, context.ui).await,
-        // It keeps what it pulls in files without a name.
-        ContainerRuntime::Docker => None,
-    }
+    let folders: &[&str] = match context.plan.cluster.container_runtime() {
+        ContainerRuntime::Containerd => &CONTENT,
+        ContainerRuntime::Docker => &CONTENT_OF_DOCKER,
+    };
+    docker.bytes_inside(&container, folders, context.ui).await
 }
 
 /// The container that is the node, and its engine.

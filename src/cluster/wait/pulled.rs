@@ -12,9 +12,9 @@ const LOOK: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Pulled {
     looked: Option<Instant>,
-    /// The bytes of images that the node had when the first of them was begun.
-    before: Option<u64>,
-    /// Those that have come since.
+    /// The bytes of images that the node kept at the last look.
+    last: Option<u64>,
+    /// Those that have come since the first look: a layer that is unpacked may be kept no longer.
     bytes: u64,
 }
 
@@ -28,7 +28,7 @@ impl Pulled {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
             if let Some(held) = held().await {
-                self.bytes = held.saturating_sub(*self.before.get_or_insert(held));
+                self.bytes += held.saturating_sub(self.last.replace(held).unwrap_or(held));
             }
         }
         if self.bytes > 0 {
@@ -51,7 +51,14 @@ mod tests {
     #[tokio::test]
     async fn what_came_since_the_pull_began_is_told() {
         let mut pulled = Pulled::default();
-        for (held, told) in [(1_000_000, ""), (121_000_000, "120 MB so far"), (151_000_000, "150 MB so far")] {
+        let looks = [
+            (1_000_000, ""),
+            (121_000_000, "120 MB so far"),
+            (151_000_000, "150 MB so far"),
+            (50_000_000, "150 MB so far"),
+            (80_000_000, "180 MB so far"),
+        ];
+        for (held, told) in looks {
             let mut states = [state(PULLING), state("creating")];
             pulled.complete(&mut states, async || Some(held)).await;
             assert_eq!((states[0].detail.as_str(), states[1].detail.as_str()), (told, ""));

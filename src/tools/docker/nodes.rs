@@ -27,12 +27,12 @@ struct Measured {
 }
 
 impl Docker {
-    /// The bytes in a folder of a container; `None` where it cannot be asked.
-    pub async fn bytes_inside(&self, container: &str, folder: &str, ui: &Ui) -> Option<u64> {
-        let output =
-            self.exec(container, ["du", "--summarize", "--bytes", folder]).outcome(Kind::Cluster, ui).await.ok()?;
-        // What is renamed while it is counted makes du fail, and the sum is told all the same.
-        output.stdout.split_whitespace().next()?.parse().ok()
+    /// The bytes in folders of a container, as far as they are there; `None` where it cannot be asked.
+    pub async fn bytes_inside(&self, container: &str, folders: &[&str], ui: &Ui) -> Option<u64> {
+        let command = [&["du", "--summarize", "--bytes", "--total"], folders].concat();
+        let output = self.exec(container, command).outcome(Kind::Cluster, ui).await.ok()?;
+        // A folder that is missing, and what is renamed while it is counted, make du fail, and the sum is told all the same.
+        output.stdout.lines().last()?.split_whitespace().next()?.parse().ok()
     }
 
     /// Those of the containers that are there, by name.
