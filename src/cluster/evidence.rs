@@ -15,7 +15,7 @@ use super::verdict::{LOG_LINES, LogSource, Observed, View, lacks_names, wanted_l
 use super::workload::Expected;
 use super::{Cluster, logs};
 
-/// How old the log of a run that goes on may be before it is read again.
+/// How old the log of a run that goes on, or one that could not be read, may be before it is read again.
 const FRESH: Duration = Duration::from_secs(2);
 /// How long the API server may take to tell of the cluster's DNS.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,7 +25,16 @@ const LOGS: usize = 8;
 /// The logs that have been read so far.
 #[derive(Default)]
 pub(super) struct Evidence {
-    logs: BTreeMap<LogSource, (Instant, Vec<String>)>,
+    logs: BTreeMap<LogSource, Reading>,
+}
+
+/// A log at one time.
+struct Reading {
+    time: Instant,
+    /// A line that says why there is none, where it could not be read: a verdict is not worse for lack of a log.
+    lines: Vec<String>,
+    /// Nothing more is to come.
+    is_whole: bool,
 }
 
 impl Evidence {
@@ -35,15 +44,17 @@ impl Evidence {
         sources.truncate(LOGS);
         self.logs.retain(|source, _| sources.contains(source));
         let is_known = |source: &&LogSource| {
-            self.logs.get(*source).is_some_and(|(read, _)| !source.running || read.elapsed() < FRESH)
+            self.logs.get(*source).is_some_and(|reading| reading.is_whole || reading.time.elapsed() < FRESH)
         };
         let unknown: Vec<LogSource> = sources.iter().filter(|source| !is_known(source)).cloned().collect();
         let reads = unknown.into_iter().map(|source| async move {
-            let lines = logs::tail(cluster, expected.namespace, &source, LOG_LINES).await;
-            (source, (Instant::now(), lines))
+            let read = logs::tail(cluster, expected.namespace, &source, LOG_LINES).await;
+            let is_whole = read.is_ok() && !source.running;
+            let lines = read.unwrap_or_else(|reason| vec![reason]);
+            (source, Reading { time: Instant::now(), lines, is_whole })
         });
         self.logs.extend(join_all(reads).await);
-        observed.logs = self.logs.iter().map(|(source, (_, lines))| (source.clone(), lines.clone())).collect();
+        observed.logs = self.logs.iter().map(|(source, reading)| (source.clone(), reading.lines.clone())).collect();
         if observed.logs.values().any(|lines| lacks_names(lines)) {
             observed.dns = dns(cluster).await;
         }

@@ -80,8 +80,16 @@ pub async fn stream(
     Ok(())
 }
 
-/// The last lines of one run's log, or one line that says why there is none: a verdict is not worse for lack of a log.
-pub(super) async fn tail(cluster: &Cluster, namespace: &str, source: &LogSource, lines: u32) -> Vec<String> {
+/// The last lines of one run's log.
+///
+/// # Errors
+/// A line that says why it cannot be read.
+pub(super) async fn tail(
+    cluster: &Cluster,
+    namespace: &str,
+    source: &LogSource,
+    lines: u32,
+) -> Result<Vec<String>, String> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
     let parameters = LogParams {
         container: Some(source.container.clone()),
@@ -90,10 +98,10 @@ pub(super) async fn tail(cluster: &Cluster, namespace: &str, source: &LogSource,
         ..LogParams::default()
     };
     match timeout(TAIL_PATIENCE, pods.logs(&source.pod, &parameters)).await {
-        Ok(Ok(text)) if text.trim().is_empty() => vec!["its log is empty".to_owned()],
-        Ok(Ok(text)) => text.lines().map(str::to_owned).collect(),
-        Ok(Err(error)) => vec![format!("its log cannot be read: {}", sentence(error.to_string()))],
-        Err(_) => vec!["its log cannot be read: the node does not answer".to_owned()],
+        Ok(Ok(text)) if text.trim().is_empty() => Ok(vec!["its log is empty".to_owned()]),
+        Ok(Ok(text)) => Ok(text.lines().map(str::to_owned).collect()),
+        Ok(Err(error)) => Err(format!("its log cannot be read: {}", sentence(error.to_string()))),
+        Err(_) => Err("its log cannot be read: the node does not answer".to_owned()),
     }
 }
 

@@ -266,6 +266,17 @@ pub(crate) fn delay_start(store: &mut Store, release: &str) {
     hold_airflow(store, release, &json!({"reason": "ContainerCreating"}));
 }
 
+/// They have ended with a failure, and are held back for that.
+pub(crate) fn crash(store: &mut Store, release: &str) {
+    hold_airflow(store, release, &json!({"reason": "CrashLoopBackOff"}));
+    let mut pod = store.get(&address("v1", "Pod", release, &airflow_pod(release))).unwrap().clone();
+    for status in pod["status"]["containerStatuses"].as_array_mut().unwrap() {
+        status["restartCount"] = 1.into();
+        status["lastState"] = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+    }
+    put_in(store, release, pod);
+}
+
 /// They run.
 pub(crate) fn finish_start(store: &mut Store, release: &str) {
     for object in airflow(release) {

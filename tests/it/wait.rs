@@ -31,6 +31,20 @@ fn a_cause_as_json() {
 }
 
 #[test]
+fn a_log_that_could_not_be_read_is_read_again() {
+    let context = TestContext::new();
+    context.api.effect("install", |store, arguments| {
+        objects::install(store, arguments);
+        objects::crash(store, &arguments[2]);
+    });
+    let pod = objects::airflow_pod("airflow-cluster");
+    context.api.log(&pod, "scheduler", "FATAL:  password authentication failed for user \"airflow\"\n");
+    context.api.lose_logs(4);
+    let run = context.run(&["up", "--timeout", "20"]);
+    assert!(run.code == 7 && run.stderr.contains("error[WT815]"), "{run}");
+}
+
+#[test]
 fn nothing_happens_until_the_deadline() {
     let context = TestContext::new();
     context.api.effect("install", |store, arguments| {

@@ -131,21 +131,24 @@ pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTim
             fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
         }
         "end" => pods().iter().flat_map(|pod| ends(pod, name)).collect(),
-        "log" => pods().iter().filter_map(|pod| first_line(environment, pod, name)).collect(),
+        "log" => {
+            let (container, words) = name.split_once(' ').unwrap_or((name, ""));
+            pods().iter().filter_map(|pod| said(environment, pod, container, words)).collect()
+        }
         other => panic!("the table has no `{other}`"),
     };
     // Times have whole seconds; those of an earlier fault are older.
     times.into_iter().filter(|time| *time + Duration::from_secs(1) >= begin).min()
 }
 
-/// When the present run of a container said its first word.
-fn first_line(environment: &Environment, pod: &Value, container: &str) -> Option<SystemTime> {
+/// When the present run of a container first said these words.
+fn said(environment: &Environment, pod: &Value, container: &str, words: &str) -> Option<SystemTime> {
     let (container, pod, name) =
         (format!("--container={container}"), pod["metadata"]["name"].as_str()?, &environment.name);
     let logs =
         ["exec", &node(name), "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--namespace", name, "logs", pod];
     let logs = docker(&[logs.as_slice(), &[&container, "--timestamps"]].concat());
-    let (stamp, _) = logs.stdout.split_once(' ')?;
+    let (stamp, _) = logs.stdout.lines().find(|line| line.contains(words))?.split_once(' ')?;
     time(&Value::from(stamp))
 }
 

@@ -48,6 +48,8 @@ struct Shared {
     airflow: SocketAddr,
     effects: Mutex<BTreeMap<String, Effect>>,
     logs: Mutex<BTreeMap<(String, String), String>>,
+    /// How many requests for a log are still to be refused.
+    lost_logs: Mutex<u32>,
     failing: Arc<Mutex<u32>>,
     requests: Mutex<u32>,
     refused: Mutex<Vec<String>>,
@@ -64,6 +66,7 @@ impl ApiServer {
             airflow,
             effects: Mutex::default(),
             logs: Mutex::default(),
+            lost_logs: Mutex::default(),
             failing: Arc::default(),
             requests: Mutex::new(0),
             refused: Mutex::default(),
@@ -96,6 +99,11 @@ impl ApiServer {
     /// The log of a container.
     pub(crate) fn log(&self, pod: &str, container: &str, text: &str) {
         self.shared.logs.lock().unwrap().insert((pod.to_owned(), container.to_owned()), text.to_owned());
+    }
+
+    /// The next `count` requests for a log are refused, as by a kubelet that is about to begin the container's next run.
+    pub(crate) fn lose_logs(&self, count: u32) {
+        *self.shared.lost_logs.lock().unwrap() = count;
     }
 
     /// The next `count` requests are answered with 500, and watches that are open end.
@@ -159,6 +167,9 @@ impl Shared {
         let query = Query::read(request.uri().query().unwrap_or_default());
         match (address.subresource.as_deref(), method) {
             (Some("portforward"), _) => portforward::answer(request, self.airflow),
+            (Some("log"), _) if take_one(&self.lost_logs) => {
+                failure(StatusCode::BAD_REQUEST, "BadRequest", "previous terminated container not found")
+            }
             (Some("log"), _) => {
                 let container = query.value("container").unwrap_or_default().to_owned();
                 let logs = self.logs.lock().unwrap();
@@ -322,4 +333,12 @@ fn not_found(address: &Address) -> Response<Body> {
 /// An object as `PartialObjectMetadata`.
 fn metadata_only(object: &Value) -> Value {
     json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object["metadata"]})
+}
+
+/// Counts down; whether there was anything to count.
+fn take_one(left: &Mutex<u32>) -> bool {
+    let mut left = left.lock().unwrap();
+    let is_left = *left > 0;
+    *left = left.saturating_sub(1);
+    is_left
 }
