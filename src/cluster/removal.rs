@@ -40,15 +40,6 @@ impl Extent {
             Self::Data => format!("{ENVIRONMENT_LABEL}={environment}"),
         }
     }
-
-    /// How its pods are deleted: nothing of theirs is worth waiting for where their data go too.
-    fn pod_deletion(self) -> DeleteParams {
-        let deletion = DeleteParams::background();
-        match self {
-            Self::Release => deletion,
-            Self::Data => deletion.grace_period(1),
-        }
-    }
 }
 
 impl Cluster {
@@ -58,7 +49,7 @@ impl Cluster {
     /// The API server refuses; timeout after two minutes, naming a pod that is left.
     pub async fn end_pods(&self, namespace: &str, environment: &str, extent: Extent) -> Result<(), Failure> {
         let which = extent.selector(environment);
-        self.remove_all::<Pod>(namespace, &which, &extent.pod_deletion()).await?;
+        self.remove_all::<Pod>(namespace, &which).await?;
         self.await_none::<Pod>(namespace, &which, PODS_END, "pod").await
     }
 
@@ -69,10 +60,9 @@ impl Cluster {
     /// The API server refuses; timeout after `deadline`, naming a claim that is left.
     pub async fn remove_data(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
         let which = Extent::Data.selector(environment);
-        let deletion = DeleteParams::background();
-        self.remove_all::<PersistentVolumeClaim>(namespace, &which, &deletion).await?;
-        self.remove_all::<ConfigMap>(namespace, &which, &deletion).await?;
-        self.remove_all::<Secret>(namespace, &which, &deletion).await?;
+        self.remove_all::<PersistentVolumeClaim>(namespace, &which).await?;
+        self.remove_all::<ConfigMap>(namespace, &which).await?;
+        self.remove_all::<Secret>(namespace, &which).await?;
         self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await
     }
 
@@ -94,7 +84,7 @@ impl Cluster {
         Err(Failure::new(Kind::Timeout, message))
     }
 
-    async fn remove_all<K>(&self, namespace: &str, which: &str, deletion: &DeleteParams) -> Result<(), Failure>
+    async fn remove_all<K>(&self, namespace: &str, which: &str) -> Result<(), Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
@@ -104,7 +94,7 @@ impl Cluster {
         // One by one: the right to delete a whole collection is another one, which fewer users have.
         for object in objects.list_metadata(&selector).await.during(Kind::Cluster, doing())? {
             let Some(name) = object.metadata.name else { continue };
-            match objects.delete(&name, deletion).await {
+            match objects.delete(&name, &DeleteParams::background()).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 deleted => drop(deleted.during(Kind::Cluster, doing())?),
             }
