@@ -170,7 +170,7 @@ install_engine() {
   apt-get update -q -q
   # Newer releases have the client in a package of its own.
   if apt-cache show docker-cli > /dev/null 2>&1; then packages+=(docker-cli); fi
-  apt-get install -q -q -y --no-install-recommends "${packages[@]}"
+  apt-get -o DPkg::Lock::Timeout=300 install -q -q -y --no-install-recommends "${packages[@]}"
 }
 
 show_log_and_fail() {

@@ -34,8 +34,9 @@ check_packages() {
   fi
   say "Installing ${packages[*]}"
   apt-get update -q -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -q -q -y --no-install-recommends "${packages[@]}" > "$logs/packages.log" 2>&1 ||
-    fail "That did not work; see $logs/packages.log"
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -q -y --no-install-recommends \
+    "${packages[@]}" > "$logs/packages.log" 2>&1 ||
+    fail "That did not work: $(tail -n 1 "$logs/packages.log")" "All of it: $logs/packages.log"
 }
 
 check_go() {
