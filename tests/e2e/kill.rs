@@ -23,9 +23,9 @@ const SIGNALS: [&str; 9] = ["KILL", "KILL", "INT", "KILL", "KILL", "TERM", "KILL
 const OTHERS: [(&str, f64, bool); 6] = [
     ("stop", 0.2, true),
     ("start", 0.7, true),
-    ("reset release", 0.7, true),
-    ("reset data", 0.8, false),
-    ("reset all", 1.1, false),
+    ("reset release --yes", 0.7, true),
+    ("reset data --yes", 0.8, false),
+    ("reset all --yes", 1.1, false),
     ("down --yes", 0.04, false),
 ];
 
@@ -78,8 +78,7 @@ fn other_ended(environment: &Environment, command: &str, signal: &str, after: Du
         if command == "start" {
             environment.windtunnel(&["stop"]).succeeded();
         }
-        let arguments = command.split(' ').chain(command.starts_with("reset").then_some("--yes"));
-        let step = ended_by(environment, signal, after, &arguments.collect::<Vec<_>>());
+        let step = ended_by(environment, signal, after, &command.split(' ').collect::<Vec<_>>());
         let again = environment.up(&[]).succeeded();
         assert_one_of_each(environment);
         if keeps {

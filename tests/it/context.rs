@@ -322,6 +322,14 @@ impl Drop for TestContext {
     }
 }
 
+impl Run {
+    /// Where in the journal the first command is that begins so.
+    pub(crate) fn ran(&self, command: &str) -> usize {
+        let found = self.journal.iter().position(|line| line.starts_with(command));
+        found.unwrap_or_else(|| panic!("no `{command}`\n{self}"))
+    }
+}
+
 impl fmt::Display for Run {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "$ windtunnel {}\nexit code {}", self.command, self.code)?;

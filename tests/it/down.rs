@@ -39,8 +39,7 @@ fn what_one_that_was_cut_short_left_is_removed_before_the_cluster_is_made_anew()
     context.on("kind", "delete cluster", &["unmark node", "unmark images"]);
     let run = context.run(&["up"]);
     assert_eq!(run.code, 0, "{run}");
-    let ran = |command: &str| run.journal.iter().position(|line| line.starts_with(command)).expect(command);
-    assert!(ran("kind delete cluster") < ran("kind create cluster"), "{run}");
+    assert!(run.ran("kind delete cluster") < run.ran("kind create cluster"), "{run}");
     let again = context.run(&["up"]);
     assert!(again.code == 0 && !again.journal.iter().any(|line| line.starts_with("kind delete")), "{again}");
 }

@@ -54,8 +54,7 @@ fn one_that_was_cut_short_is_finished_before_the_node_starts_again() {
     context.on("docker", stop, &["mark stopped"]);
     let start = context.run(&["start"]);
     assert_eq!(start.code, 0, "{start}");
-    let ran = |command: &str| start.journal.iter().position(|line| line.starts_with(command)).expect(command);
-    assert!(ran("docker container stop") < ran("docker container start"), "{start}");
+    assert!(start.ran("docker container stop") < start.ran("docker container start"), "{start}");
     let again = context.run(&["up"]);
     assert!(again.code == 0 && !again.journal.iter().any(|line| line.contains("container stop")), "{again}");
 }

@@ -92,7 +92,7 @@ async fn create(
         })
         .await
         .map_err(|failure| failure.hint("see all that kind says: `windtunnel up -v`"))?;
-    std::fs::remove_file(paths.incomplete()).during(Kind::Usage, "cannot remove the mark of an incomplete cluster")
+    state::remove_file(&paths.incomplete())
 }
 
 /// A cluster whose kubeconfig was lost or damaged still has one.

@@ -114,6 +114,6 @@ async fn create(
     };
     let started = tools.minikube.start(profile, &options, ui, on_step).await;
     started.map_err(|failure| failure.hint("see all that minikube says: `windtunnel up -v`"))?;
-    std::fs::remove_file(paths.incomplete()).during(Kind::Usage, "cannot remove the mark of an incomplete cluster")?;
+    state::remove_file(&paths.incomplete())?;
     Ok(node)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::{Met, record};
 use crate::artefacts::{say, stage};
-use crate::docker::{docker, node, objects};
+use crate::docker::{docker, kubectl, node, objects};
 use crate::environment::Environment;
 
 /// The profile that the values are put into.
@@ -132,7 +132,7 @@ pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTim
         }
         "end" => pods().iter().flat_map(|pod| ends(pod, name)).collect(),
         "log" => {
-            let (container, words) = name.split_once(' ').unwrap_or((name, ""));
+            let (container, words) = name.split_once(' ')?;
             pods().iter().filter_map(|pod| said(environment, pod, container, words)).collect()
         }
         other => panic!("the table has no `{other}`"),
@@ -143,11 +143,9 @@ pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTim
 
 /// When the present run of a container first said these words.
 fn said(environment: &Environment, pod: &Value, container: &str, words: &str) -> Option<SystemTime> {
-    let (container, pod, name) =
-        (format!("--container={container}"), pod["metadata"]["name"].as_str()?, &environment.name);
-    let logs =
-        ["exec", &node(name), "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--namespace", name, "logs", pod];
-    let logs = docker(&[logs.as_slice(), &[&container, "--timestamps"]].concat());
+    let (container, pod) = (format!("--container={container}"), pod["metadata"]["name"].as_str()?);
+    let logs = ["logs", pod, &container, "--namespace", &environment.name, "--timestamps"];
+    let logs = kubectl(&environment.name, &logs);
     let (stamp, _) = logs.stdout.lines().find(|line| line.contains(words))?.split_once(' ')?;
     time(&Value::from(stamp))
 }

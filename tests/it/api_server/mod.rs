@@ -131,13 +131,6 @@ impl Shared {
         result
     }
 
-    fn fails_now(&self) -> bool {
-        let mut failing = self.failing.lock().unwrap();
-        let fails = *failing > 0;
-        *failing = failing.saturating_sub(1);
-        fails
-    }
-
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         if let Some(effect) = path.strip_prefix("/fake/") {
@@ -148,7 +141,7 @@ impl Shared {
             return json_answer(StatusCode::OK, &json!({}));
         }
         *self.requests.lock().unwrap() += 1;
-        if self.fails_now() {
+        if take_one(&self.failing) {
             return failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "etcdserver: leader changed");
         }
         if path == "/version" {
