@@ -201,7 +201,7 @@ pub struct DownArgs {
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Keep the images of a kind node, in a node image of which the next `up` makes the node.
+    /// Keep the images of the node that windtunnel made, in a node image of which the next `up` makes its node.
     #[arg(long)]
     pub keep_images: bool,
 }

@@ -119,6 +119,19 @@ impl ClusterPlan {
         }
     }
 
+    /// Whether all images that a new node has are those of its node image, so that a node image with more in it makes a node that has more.
+    /// minikube's own nodes are filled by minikube, and one with a Docker Engine has its images in that; with a bundle nodes come from the bundle.
+    #[must_use]
+    pub fn makes_node_of_image_alone(&self, has_bundle: bool) -> bool {
+        match self {
+            Self::Kind => true,
+            Self::Minikube { container_runtime, .. } => {
+                has_bundle && *container_runtime == ContainerRuntime::Containerd
+            }
+            Self::Existing { .. } => false,
+        }
+    }
+
     /// As a person would say it: the cluster of the environment `name`.
     #[must_use]
     pub fn describe(&self, name: &str) -> String {

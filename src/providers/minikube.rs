@@ -64,6 +64,16 @@ pub async fn find(
     Ok(if state == State::Running { Found::Running(node) } else { Found::Stopped(node) })
 }
 
+/// What there is of an environment that was brought up before.
+pub struct Looked {
+    /// The engine, where the driver makes containers.
+    pub docker: Option<Docker>,
+    /// minikube itself.
+    pub minikube: Minikube,
+    /// The profile.
+    pub found: Found,
+}
+
 /// Looks what there is of an environment that was brought up before.
 ///
 /// # Errors
@@ -74,17 +84,17 @@ pub async fn look(
     paths: &EnvironmentPaths,
     surroundings: &Surroundings,
     ui: &Ui,
-) -> Result<(Minikube, Found), Failure> {
+) -> Result<Looked, Failure> {
     let Surroundings { search_path, folder, minikube: home, .. } = surroundings;
     let docker = if driver == DOCKER { Some(Docker::find(search_path, folder)?) } else { None };
     if let Some(docker) = &docker {
         docker.info(ui).await?;
     }
-    let tool = Minikube::find(&places_of(record.bundle.as_deref(), "minikube", surroundings), ui).await?;
+    let minikube = Minikube::find(&places_of(record.bundle.as_deref(), "minikube", surroundings), ui).await?;
     let kubeconfig = paths.kubeconfig();
-    let state = tool.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
+    let state = minikube.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
     let found = find(docker.as_ref(), &record.name, state, home, paths, ui).await?;
-    Ok((tool, found))
+    Ok(Looked { docker, minikube, found })
 }
 
 /// What it is that the engine has under the name of a profile of a known environment. Whether Kubernetes answers in it is not asked.
@@ -140,6 +150,8 @@ pub struct Making<'a> {
     pub dags: &'a Path,
     /// The node image: what it is, and which Kubernetes it is for.
     pub image: &'a Image,
+    /// The name of the image that a container is made of in its place: that one, with more in it. Only with a bundle.
+    pub base: &'a str,
     /// This machine's user, as a number.
     pub user: u32,
 }
@@ -147,10 +159,10 @@ pub struct Making<'a> {
 impl<'a> Making<'a> {
     /// What the profile of a plan is made with; `None` where the plan is not for minikube.
     #[must_use]
-    pub fn of(plan: &'a Plan, image: &'a Image, user: u32) -> Option<Self> {
+    pub fn of(plan: &'a Plan, image: &'a Image, base: &'a str, user: u32) -> Option<Self> {
         let ClusterPlan::Minikube { driver, container_runtime, cpus, memory } = &plan.cluster else { return None };
         let runtime = *container_runtime;
-        Some(Self { driver, runtime, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, user })
+        Some(Self { driver, runtime, cpus: *cpus, memory: memory.as_deref(), dags: &plan.dags, image, base, user })
     }
 }
 
@@ -159,7 +171,7 @@ impl<'a> Making<'a> {
 /// # Errors
 /// Usage, where minikube cannot mount the DAG folder or the bundle's node is not for the driver.
 pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
-    let Making { driver, runtime, cpus, memory, dags, image, user } = making;
+    let Making { driver, runtime, cpus, memory, dags, image, base, user } = making;
     let folder = dags.display().to_string();
     if folder.contains(':') {
         return Err(Failure::usage(format!("minikube cannot mount the DAG folder {folder}: its path has a colon"))
@@ -189,7 +201,7 @@ pub fn making(making: Making<'_>) -> Result<Vec<String>, Failure> {
             ))
             .hint("with a bundle: `--driver docker`"));
         }
-        options.push(format!("--base-image={}", image.reference));
+        options.push(format!("--base-image={base}"));
         // The node brings its network and its storage class itself.
         options.push("--cni=false".to_owned());
         options.extend(again(user, true));
@@ -267,6 +279,7 @@ mod tests {
             memory: None,
             dags: Path::new("/dags"),
             image,
+            base: &image.reference,
             user: 0,
         }
     }

@@ -66,7 +66,7 @@ pub async fn find(
     match &record.cluster {
         ClusterPlan::Existing { .. } => Ok(None),
         ClusterPlan::Minikube { driver, .. } => {
-            Ok(Some(minikube::look(record, driver, paths, surroundings, ui).await?.1))
+            Ok(Some(minikube::look(record, driver, paths, surroundings, ui).await?.found))
         }
         ClusterPlan::Kind => Ok(Some(kind::look(&record.name, paths, surroundings, ui).await?.1)),
     }

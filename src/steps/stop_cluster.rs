@@ -139,7 +139,7 @@ async fn stop_minikube(
     ui: &Ui,
 ) -> Result<(), Failure> {
     let step = ui.step("stop_cluster", "Stopping minikube");
-    let (minikube, found) = minikube::look(record, driver, paths, surroundings, ui).await?;
+    let minikube::Looked { minikube, found, .. } = minikube::look(record, driver, paths, surroundings, ui).await?;
     match found {
         Found::Absent => return Err(absent(&format!("minikube profile `{}`", record.name))),
         // A frozen one counts as stopped, and still holds its memory: minikube ends it, or finds nothing to end.

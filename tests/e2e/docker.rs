@@ -1,5 +1,6 @@
 //! Looks at the engine and into the node, to judge what windtunnel did by other means than its own.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -60,4 +61,20 @@ pub(crate) fn helm_revisions(cluster: &str, namespace: &str) -> Vec<String> {
     let mut names: Vec<_> = helm.map(|secret| secret["metadata"]["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
     names
+}
+
+/// Kills a container. With cgroup v1 runc freezes a cgroup while it changes what is allowed in it, and what was killed in that moment stays frozen,
+/// and so never ends: it is thawed.
+pub(crate) fn kill(container: &str) {
+    let killed = docker(&["kill", container]);
+    if killed.code == Some(0) {
+        return;
+    }
+    let id = docker(&["inspect", "--format", "{{.Id}}", container]).succeeded().stdout;
+    let thaw = format!(
+        "find /sys/fs/cgroup/freezer/docker/{} -name freezer.state -exec grep -l FROZEN {{}} + | while read -r state; do echo THAWED > $state; done",
+        id.trim()
+    );
+    assert!(Command::new("sh").args(["-c", &thaw]).status().unwrap().success(), "{killed}");
+    docker(&["wait", container]).succeeded();
 }

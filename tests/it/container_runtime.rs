@@ -19,7 +19,7 @@ fn listed(reference: &str, id: &str) -> String {
 
 impl TestContext {
     /// A machine whose minikube makes a node with a Docker Engine that has no image of ours yet.
-    fn with_docker_in_minikube() -> Self {
+    pub(crate) fn with_docker_in_minikube() -> Self {
         let context = Self::with_minikube();
         let database = listed(DATABASE, &image_id("database"));
         let airflow = listed(AIRFLOW, &image_id("airflow"));

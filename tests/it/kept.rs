@@ -83,6 +83,24 @@ fn kept_used_and_forgotten() {
 }
 
 #[test]
+fn a_minikube_node_from_a_bundle_keeps_them_too() {
+    let context = TestContext::with_minikube();
+    context.keeps();
+    assert_eq!(context.run(&["up", "--provider", "minikube"]).code, 0);
+    let down = context.run(&["down", "--yes", "--keep-images"]);
+    assert!(down.code == 0 && context.path("tools/kept").exists(), "{down}");
+    assert!(down.ran("docker container commit") < down.ran("minikube delete"), "{down}");
+
+    let up = context.run(&["up", "--provider", "minikube"]);
+    let start = &up.journal[up.ran("minikube start")];
+    let base = format!("'--base-image=windtunnel.local/kept/{}'", context.kept());
+    assert!(start.contains(&base) && start.contains("--kubernetes-version=v1.34.4"), "{up}");
+
+    let down = context.run(&["down", "--yes"]);
+    assert!(down.code == 0 && !context.path("tools/kept").exists(), "{down}");
+}
+
+#[test]
 fn what_is_kept_already_is_not_made_again() {
     let context = TestContext::new();
     context.keeps();
@@ -134,8 +152,8 @@ fn somebody_elses_container_is_left() {
 
 #[test]
 fn other_clusters_have_nothing_to_keep() {
-    let context = TestContext::with_minikube();
-    assert_eq!(context.run(&["up", "--provider", "minikube"]).code, 0);
+    let context = TestContext::with_docker_in_minikube();
+    assert_eq!(context.run(&["up", "--provider", "minikube", "--container-runtime", "docker"]).code, 0);
     assert_run!(context, &["down", "--yes", "--keep-images"]);
 
     let context = TestContext::with_cluster();

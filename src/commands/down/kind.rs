@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::node_images::NodeImages;
 use crate::error::Failure;
 use crate::images::bundle::places_of;
-use crate::images::kept::{self, Kept};
-use crate::images::size::size;
 use crate::providers::{Found, kind as provider};
 use crate::state::{self, EnvironmentPaths, Record};
-use crate::steps::keep_images::{self, Keeping};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
 use crate::tools::kind;
@@ -18,10 +16,9 @@ use crate::ui::Ui;
 pub(in crate::commands) struct Kind {
     name: String,
     docker: Docker,
-    found: Found,
     bundle: Option<PathBuf>,
-    /// The node image that an earlier `down` kept.
-    kept: Option<Kept>,
+    pub(super) found: Found,
+    pub(super) images: NodeImages,
 }
 
 /// Looks what is there.
@@ -34,8 +31,8 @@ pub(super) async fn look(
 ) -> Result<Kind, Failure> {
     let (docker, found) = provider::look(name, paths, surroundings, ui).await?;
     let bundle = record.and_then(|record| record.bundle.clone());
-    let kept = kept::find(&docker, name, paths, ui).await?;
-    Ok(Kind { name: name.to_owned(), docker, found, bundle, kept })
+    let images = NodeImages::look(name, docker.clone(), paths, ui).await?;
+    Ok(Kind { name: name.to_owned(), docker, bundle, found, images })
 }
 
 impl Kind {
@@ -46,28 +43,6 @@ impl Kind {
     pub(super) fn what_goes(&self) -> Vec<String> {
         let cluster = |container| format!("the kind cluster {} (container {container} and its volume)", self.name);
         self.found.node().map(|node| cluster(&node.container)).into_iter().collect()
-    }
-
-    /// The node image that was kept, for a person.
-    pub(super) fn kept(&self) -> Option<String> {
-        self.kept.as_ref().map(|kept| format!("the node image {} ({})", kept.reference, size(kept.bytes)))
-    }
-
-    /// Keeps the node's images for the next `up`.
-    pub(super) async fn keep_images(&self, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
-        let Self { name, docker, found, bundle, .. } = self;
-        let keeping = Keeping { docker, environment: name, paths, bundle: bundle.as_deref(), ui };
-        keep_images::ensure(keeping, found).await
-    }
-
-    /// Removes what keeping images has left.
-    pub(super) async fn forget_images(&self, paths: &EnvironmentPaths, ui: &Ui) -> Result<(), Failure> {
-        keep_images::remove_container(&self.docker, &self.name, paths, ui).await?;
-        let Some(kept) = &self.kept else { return Ok(()) };
-        let step = ui.step("remove_images", "Removing kept images");
-        self.docker.remove_image(&kept.reference, ui).await?;
-        step.done(&kept.reference);
-        Ok(())
     }
 
     pub(super) async fn remove(

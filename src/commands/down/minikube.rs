@@ -1,5 +1,6 @@
 //! A minikube profile goes as a whole.
 
+use super::node_images::NodeImages;
 use crate::error::Failure;
 use crate::providers::{Found, minikube as provider};
 use crate::state::{self, EnvironmentPaths, Record};
@@ -11,7 +12,9 @@ use crate::ui::Ui;
 pub(in crate::commands) struct ProfileFound {
     name: String,
     minikube: Minikube,
-    found: Found,
+    pub(super) found: Found,
+    /// `None` where what the node is given is not its image's.
+    pub(super) images: Option<NodeImages>,
     /// Whether minikube knows of it, with a node or without.
     is_known: bool,
 }
@@ -24,9 +27,14 @@ pub(super) async fn look(
     surroundings: &Surroundings,
     ui: &Ui,
 ) -> Result<ProfileFound, Failure> {
-    let (minikube, found) = provider::look(record, driver, paths, surroundings, ui).await?;
+    let provider::Looked { docker, minikube, found } = provider::look(record, driver, paths, surroundings, ui).await?;
+    let docker = docker.filter(|_| record.cluster.makes_node_of_image_alone(record.bundle.is_some()));
+    let images = match docker {
+        Some(docker) => Some(NodeImages::look(&record.name, docker, paths, ui).await?),
+        None => None,
+    };
     let is_known = provider::file(&surroundings.minikube, &record.name).exists();
-    Ok(ProfileFound { name: record.name.clone(), minikube, found, is_known })
+    Ok(ProfileFound { name: record.name.clone(), minikube, found, images, is_known })
 }
 
 impl ProfileFound {

@@ -3,6 +3,7 @@
 mod existing;
 mod kind;
 mod minikube;
+mod node_images;
 
 use serde_json::json;
 
@@ -10,11 +11,13 @@ use super::remembered;
 use crate::cli::DownArgs;
 use crate::error::{Failure, Kind};
 use crate::plan::ClusterPlan;
+use crate::providers::Found;
 use crate::state::{EnvironmentPaths, Lock, Record};
 use crate::steps;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 use crate::ui::event::Event;
+use node_images::NodeImages;
 
 /// What an environment has in or as its cluster.
 pub(super) enum Cluster {
@@ -58,25 +61,25 @@ impl Cluster {
         }
     }
 
-    /// What an earlier `down` kept of it, for a person.
-    fn kept(&self) -> Option<String> {
+    /// The images of its node, where its next node can be made with them, and the node.
+    fn images(&self) -> Option<(&NodeImages, &Found)> {
         match self {
-            Self::Kind(kind) => kind.kept(),
-            Self::Minikube(_) | Self::Existing(_) => None,
+            Self::Kind(kind) => Some((&kind.images, &kind.found)),
+            Self::Minikube(profile) => profile.images.as_ref().map(|images| (images, &profile.found)),
+            Self::Existing(_) => None,
         }
     }
 
-    /// The cluster whose images can be kept.
-    fn keeper(&self) -> Result<&kind::Kind, Failure> {
+    /// Why there is nothing to keep.
+    fn keeps_nothing(&self) -> Failure {
         let (why, hint) = match self {
-            Self::Kind(kind) => return Ok(kind),
-            Self::Minikube(_) => (
-                "minikube fills each new node itself",
+            Self::Existing(_) => ("the nodes stay, with their images", "leave the option out: `windtunnel down`"),
+            Self::Kind(_) | Self::Minikube(_) => (
+                "minikube fills each new node itself, but for one with containerd from a bundle",
                 "the engine keeps what was pulled: `windtunnel down`; or keep the node: `windtunnel stop`",
             ),
-            Self::Existing(_) => ("the nodes stay, with their images", "leave the option out: `windtunnel down`"),
         };
-        Err(Failure::usage(format!("--keep-images is for kind: {why}")).hint(hint))
+        Failure::usage(format!("--keep-images has nothing to keep: {why}")).hint(hint)
     }
 
     /// Removes it.
@@ -106,8 +109,11 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = remembered::record(&paths, name, ui).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
-    let keeper = arguments.keep_images.then(|| cluster.keeper()).transpose()?;
-    let kept = if keeper.is_some() { None } else { cluster.kept() };
+    let images = cluster.images();
+    if arguments.keep_images && images.is_none() {
+        return Err(cluster.keeps_nothing());
+    }
+    let kept = images.filter(|_| !arguments.keep_images).and_then(|(images, _)| images.kept());
     if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && kept.is_none() && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
     }
@@ -120,7 +126,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
-    if keeper.is_some() {
+    if arguments.keep_images {
         ui.say("This stays: the images of the node, in a node image");
     }
     ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
@@ -128,13 +134,13 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
-    if let Some(kind) = keeper {
-        kind.keep_images(&paths, ui).await?;
+    if let Some((images, found)) = images.filter(|_| arguments.keep_images) {
+        images.keep(found, record.as_ref(), &paths, ui).await?;
     }
     steps::forward::stop(&paths, ui).await?;
     cluster.remove(&paths, surroundings, ui).await?;
-    if let (Cluster::Kind(kind), None) = (&cluster, keeper) {
-        kind.forget_images(&paths, ui).await?;
+    if let Some((images, _)) = images.filter(|_| !arguments.keep_images) {
+        images.forget(&paths, ui).await?;
     }
     remove_state(record.as_ref(), &paths, ui)?;
     ui.event(&Event::Result { result: json!({"name": name, "removed": what}) });

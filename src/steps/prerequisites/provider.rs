@@ -97,7 +97,7 @@ impl Provider {
 /// # Errors
 /// As [`minikube::making`].
 pub(super) fn check(plan: &Plan, image: &Image, user: u32) -> Result<(), Failure> {
-    Making::of(plan, image, user).map_or(Ok(()), |making| minikube::making(making).map(drop))
+    Making::of(plan, image, &image.reference, user).map_or(Ok(()), |making| minikube::making(making).map(drop))
 }
 
 /// The first two numbers of a version, which is what people compare.

@@ -7,7 +7,6 @@ use super::super::{Context, load_images};
 use crate::error::Failure;
 use crate::images::locate::{Located, Place};
 use crate::images::{Image, configurations, kept};
-use crate::plan::Provider;
 use crate::tools::docker::Docker;
 use crate::ui::Step;
 
@@ -25,7 +24,7 @@ pub async fn in_engine(context: Context<'_>, docker: &Docker, image: &Image) -> 
     if !is_it {
         return Ok(None);
     }
-    if plan.cluster.provider() == Provider::Kind
+    if plan.cluster.makes_node_of_image_alone(image.archive.is_some())
         && let Some(kept) = kept::find(docker, &plan.name, paths, ui).await?
         && kept.node_image() == there.id
     {

@@ -89,8 +89,8 @@ async fn create(
     node_runs: &mut Option<oneshot::Sender<Node>>,
 ) -> Result<Node, Failure> {
     let Context { plan, paths, surroundings, ui } = context;
-    let image = tools.image;
-    let making = Making::of(plan, image, surroundings.user)
+    let base = tools.located.map_or(&tools.image.reference, |located| &located.image.reference);
+    let making = Making::of(plan, tools.image, base, surroundings.user)
         .ok_or_else(|| Failure::bug("a profile is made for a plan that is not minikube's"))?;
     let options = minikube::making(making)?;
     if let (Some(docker), Some(located)) = (tools.docker, tools.located) {
@@ -101,7 +101,7 @@ async fn create(
     state::write_private(&paths.incomplete(), b"")?;
     let node = Node {
         container: plan.name.clone(),
-        image: image.reference.clone(),
+        image: base.clone(),
         dags: Some(plan.dags.clone()),
         images: None,
         ended: None,

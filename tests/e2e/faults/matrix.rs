@@ -126,8 +126,12 @@ pub(super) fn first_seen(environment: &Environment, seen: &str, begin: SystemTim
     let pods = || objects(&environment.name, &environment.name, "pods");
     let times: Vec<SystemTime> = match what {
         "event" => {
-            let events = objects(&environment.name, &environment.name, "events");
-            let fitting = events.iter().filter(|event| event["reason"] == name);
+            let (events, pods) = (objects(&environment.name, &environment.name, "events"), pods());
+            // What an earlier fault did to a pod that has gone since may be told of as late as this one.
+            let is_there = |object: &Value| {
+                object["kind"] != "Pod" || pods.iter().any(|pod| pod["metadata"]["uid"] == object["uid"])
+            };
+            let fitting = events.iter().filter(|event| event["reason"] == name && is_there(&event["involvedObject"]));
             fitting.filter_map(|event| time(&event["eventTime"]).or_else(|| time(&event["firstTimestamp"]))).collect()
         }
         "end" => pods().iter().flat_map(|pod| ends(pod, name)).collect(),

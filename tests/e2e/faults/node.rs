@@ -7,7 +7,7 @@ use super::matrix::in_node;
 use super::report::Met;
 use crate::airflow::assert_healthy;
 use crate::artefacts::say;
-use crate::docker::{docker, kubectl, node};
+use crate::docker::{docker, kill, kubectl, node};
 use crate::environment::Environment;
 use crate::until::until;
 
@@ -42,7 +42,7 @@ pub(super) fn node_stopped(environment: &Environment) {
     let mut stopped = SystemTime::now();
     let up = || environment.up(&["--profile", "lite", "--output", "json"]);
     let (up, ()) = during(environment, WAIT, up, || {
-        docker(&["kill", &node(&environment.name)]).succeeded();
+        kill(&node(&environment.name));
         stopped = SystemTime::now();
     });
     let met = Met { title: "the node's container is stopped", up: &up, seen: stopped };
