@@ -1,8 +1,8 @@
 //! No pod appears, because the API server refuses it: quota, a limit range, a webhook, a missing service account.
 //!
 //! Terminal 2 s after the refusal: a controller retries within milliseconds, so what is refused for longer stays refused. Not so for the
-//! service account of a young namespace, which another controller makes: 20 s. A workload that is not there is never terminal: the release may
-//! be about to be installed.
+//! service account of a young namespace, which another controller makes: 20 s; nor for a quota while a pod goes away, which until then uses
+//! some of it. A workload that is not there is never terminal: the release may be about to be installed.
 
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -42,8 +42,10 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     };
     let (code, what) = classify(&refusal);
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
-    let verdict =
-        Verdict::new(code, workload.to_string(), what).evidence(said::shorten(&refusal)).terminal_if(seconds >= needed);
+    let may_heal = code == Code::QuotaExceeded && view.has_pods_that_leave();
+    let verdict = Verdict::new(code, workload.to_string(), what)
+        .evidence(said::shorten(&refusal))
+        .terminal_if(seconds >= needed && !may_heal);
     Some(match code {
         Code::LimitRange => verdict
             .hint(format!(

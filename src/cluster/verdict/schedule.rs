@@ -53,7 +53,7 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let lasts = view.seconds_since(refused.last_transition_time.as_ref()) >= UNSCHEDULABLE;
     let fits_nowhere = fits_nowhere(message);
     let what = if fits_nowhere { what.strip_suffix(" left").unwrap_or(what) } else { what };
-    let may_heal = heals_by_itself(message) || !node::all_ready(view) || !fits_nowhere && somebody_leaves(view);
+    let may_heal = heals_by_itself(message) || !node::all_ready(view) || !fits_nowhere && view.has_pods_that_leave();
     let verdict = Verdict::new(code, format!("pod `{}`", pod.name_any()), what)
         .evidence(message)
         .evidence(requests(pod, code))
@@ -78,11 +78,6 @@ pub(super) fn heals_by_itself(message: &str) -> bool {
 /// Kubernetes 1.34 (kubernetes/kubernetes#131345).
 fn fits_nowhere(message: &str) -> bool {
     message.contains("Preemption is not helpful") && !message.contains("No preemption victims")
-}
-
-/// A pod that is going away still holds what it asked for.
-fn somebody_leaves(view: &View<'_>) -> bool {
-    view.observed.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some())
 }
 
 /// What the pod asks for, container by container.

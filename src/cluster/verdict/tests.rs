@@ -160,6 +160,9 @@ fn a_refused_pod_is_told_by_its_replica_set() {
         (vec!["airflow: waiting for its pod".to_owned()], Some(Code::QuotaExceeded))
     );
     assert_eq!(stopped(&[&refused], "22:01:02").object, "deployment `airflow`");
+    // What goes away makes room.
+    let leaves = "kind: Pod\nmetadata: {name: other, namespace: airflow-cluster, deletionTimestamp: \"2026-11-22T22:00:30Z\"}\nspec: {containers: []}\n";
+    assert_eq!(progressing(&[&refused, leaves], "22:01:02").1, Some(Code::QuotaExceeded));
     // The quota has gone since, and something else refuses: the condition still tells of the quota.
     let event = "kind: Event\nmetadata: {name: refused, namespace: airflow-cluster}\nreason: FailedCreate\n\
                  involvedObject: {kind: ReplicaSet, name: airflow-7c9d4b5f6, uid: replica-set-1}\n\

@@ -129,6 +129,11 @@ impl<'a> View<'a> {
         events.filter(move |event| uid.is_some() && event.involved_object.uid == uid)
     }
 
+    /// Whether a pod is going away, which until then holds what it asked for.
+    pub(in crate::cluster) fn has_pods_that_leave(&self) -> bool {
+        self.observed.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some())
+    }
+
     /// Seconds from `time` to now; none for a time that is unknown or, by another machine's clock, still to come.
     pub(in crate::cluster) fn seconds_since(&self, time: Option<&Time>) -> u64 {
         time.and_then(|time| u64::try_from(self.now.duration_since(time.0).as_secs()).ok()).unwrap_or_default()
