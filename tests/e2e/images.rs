@@ -77,7 +77,7 @@ fn images() {
 }
 
 /// The reference of the bundle's image of a role, which the engine has.
-fn bundled(role: &str) -> String {
+pub(crate) fn bundled(role: &str) -> String {
     let text = fs::read_to_string(bundle().join("bundle.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     let entry = manifest["entries"].as_array().unwrap().iter().find(|entry| entry["role"] == role).unwrap();

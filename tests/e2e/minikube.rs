@@ -6,6 +6,7 @@ use crate::airflow::{Airflow, assert_healthy};
 use crate::artefacts::{self, say, stage};
 use crate::docker::docker;
 use crate::environment::{Environment, bundle_with_node};
+use crate::images::bundled;
 use crate::readme;
 use crate::traces::Traces;
 
@@ -24,6 +25,7 @@ fn minikube() {
     test("the node is stopped", &stopped);
     test("the profile is paused", &paused);
     test("another's profile is refused", &foreign);
+    test("down keeps images, and up has them", &kept);
     test("down", &down);
     traces.assert_home_untouched(&environment);
 }
@@ -119,6 +121,25 @@ fn foreign(environment: &Environment) {
     refused.ended_with(9).says(&["was not made by this windtunnel"]);
 }
 
+/// What the node was given besides is in the next one.
+fn kept(environment: &Environment) {
+    let (name, database) = (&environment.name, bundled("database"));
+    let (image, kept) = (format!("windtunnel.local/{name}:1"), format!("windtunnel.local/kept/{name}"));
+    let given = format!(
+        "docker run --name {name}-more --user 0 --entrypoint touch {database} /more && docker commit {name}-more {image} && \
+         docker rm {name}-more && docker save {image} | docker exec --interactive {name} ctr --namespace k8s.io images import -"
+    );
+    environment.shell(&given).succeeded();
+    let down = environment.windtunnel(&["down", "--yes", "--keep-images"]).succeeded();
+    down.says(&["Keeping images", &format!("1 in {kept}"), "Deleting minikube profile"]);
+    environment.up(&["--provider", "minikube"]).succeeded();
+    assert_healthy(environment.port);
+    let of_node = docker(&["inspect", "--format", "{{.Config.Image}}", name]);
+    assert!(of_node.stdout.starts_with(&kept), "{of_node}");
+    docker(&["exec", name, "crictl", "inspecti", &image]).succeeded();
+    docker(&["image", "rm", &image]).succeeded();
+}
+
 fn down(environment: &Environment) {
     let name = &environment.name;
     environment.windtunnel(&["down", "--yes"]).succeeded().says(&["Deleting minikube profile"]);
@@ -128,5 +149,6 @@ fn down(environment: &Environment) {
     let profile = environment.folder.join("minikube/.minikube/profiles").join(name);
     assert!(!profile.exists(), "the profile is left");
     assert!(!environment.state().join("environments").join(name).exists(), "state is left");
+    assert_eq!(docker(&["image", "ls", "--quiet", &format!("windtunnel.local/kept/{name}")]).stdout, "");
     environment.windtunnel(&["down", "--yes"]).ended_with(10);
 }
