@@ -73,7 +73,7 @@ fn kept_used_and_forgotten() {
     assert!(!context.environment("").exists() && !context.path("tools/maker").exists());
 
     let up = context.run(&["up"]);
-    let create = up.journal.iter().find(|line| line.starts_with("kind create cluster")).unwrap();
+    let create = &up.journal[up.ran("kind create cluster")];
     assert!(create.contains(&format!("--image windtunnel.local/kept/{}", context.kept())), "{up}");
 
     assert_run!(context, &["down", "--dry-run"]);
@@ -123,7 +123,7 @@ fn of_another_node_image_is_not_used() {
     let kept = json!({"Id": "sha256:kept", "Config": {"Labels": context.labels()}});
     context.write_file("tools/kept.json", &kept.to_string().replace(&image_id("node"), "sha256:older"));
     let up = context.run(&["up"]);
-    let create = up.journal.iter().find(|line| line.starts_with("kind create cluster")).unwrap();
+    let create = &up.journal[up.ran("kind create cluster")];
     assert!(create.contains("--image windtunnel.local/node:v1.34.4"), "{up}");
 }
 

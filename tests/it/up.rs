@@ -151,7 +151,7 @@ fn the_users_values_go_to_helm_and_what_they_break_is_named() {
     let run = context.run(&["up", "--values", "more.yaml", "--set", "env.B=two"]);
     assert_eq!(run.code, 0, "{run}");
     let values = context.path("project/more.yaml").display().to_string();
-    let helm = run.journal.iter().find(|line| line.starts_with("helm upgrade")).unwrap();
+    let helm = &run.journal[run.ran("helm upgrade")];
     assert!(helm.ends_with(&format!(" --values {values} --set 'env.B=two'")), "{run}");
     assert!(run.stderr.contains("warning: your value `credentialsSecret`: "), "{run}");
     // The same again is nothing new, another text in the same file is.

@@ -2,16 +2,23 @@
 
 use std::time::{Duration, Instant};
 
+use crate::api_server::Store;
 use crate::context::{TestContext, assert_run};
 use crate::objects;
 
+/// A machine on which what has been installed is changed at once; the second argument is the release.
+fn installing(change: fn(&mut Store, &str)) -> TestContext {
+    let context = TestContext::new();
+    context.api.effect("install", move |store, arguments| {
+        objects::install(store, arguments);
+        change(store, &arguments[2]);
+    });
+    context
+}
+
 #[test]
 fn an_image_that_does_not_exist() {
-    let context = TestContext::new();
-    context.api.effect("install", |store, arguments| {
-        objects::install(store, arguments);
-        objects::break_image(store, &arguments[2]);
-    });
+    let context = installing(objects::break_image);
     let started = Instant::now();
     let run = assert_run!(context, &["up"]);
     assert!(run.code == 7 && started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
@@ -19,11 +26,7 @@ fn an_image_that_does_not_exist() {
 
 #[test]
 fn a_cause_as_json() {
-    let context = TestContext::new();
-    context.api.effect("install", |store, arguments| {
-        objects::install(store, arguments);
-        objects::break_image(store, &arguments[2]);
-    });
+    let context = installing(objects::break_image);
     let run = context.run(&["up", "-o", "json"]);
     let last: serde_json::Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((last["event"].as_str(), last["kind"].as_str()), (Some("failure"), Some("verdict")), "{run}");
@@ -32,11 +35,7 @@ fn a_cause_as_json() {
 
 #[test]
 fn a_log_that_could_not_be_read_is_read_again() {
-    let context = TestContext::new();
-    context.api.effect("install", |store, arguments| {
-        objects::install(store, arguments);
-        objects::crash(store, &arguments[2]);
-    });
+    let context = installing(objects::crash);
     let pod = objects::airflow_pod("airflow-cluster");
     context.api.log(&pod, "scheduler", "FATAL:  password authentication failed for user \"airflow\"\n");
     context.api.lose_logs(4);
@@ -46,11 +45,7 @@ fn a_log_that_could_not_be_read_is_read_again() {
 
 #[test]
 fn nothing_happens_until_the_deadline() {
-    let context = TestContext::new();
-    context.api.effect("install", |store, arguments| {
-        objects::install(store, arguments);
-        objects::delay_start(store, &arguments[2]);
-    });
+    let context = installing(objects::delay_start);
     assert_run!(context, &["up", "--timeout", "1"]);
 }
 

@@ -109,11 +109,12 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let paths = surroundings.paths.environment(name);
     let record = remembered::record(&paths, name, ui).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
-    let images = cluster.images();
-    if arguments.keep_images && images.is_none() {
-        return Err(cluster.keeps_nothing());
-    }
-    let kept = images.filter(|_| !arguments.keep_images).and_then(|(images, _)| images.kept());
+    let (keep, forget) = if arguments.keep_images {
+        (Some(cluster.images().ok_or_else(|| cluster.keeps_nothing())?), None)
+    } else {
+        (None, cluster.images())
+    };
+    let kept = forget.and_then(|(images, _)| images.kept());
     if matches!(&cluster, Cluster::Kind(kind) if kind.is_absent()) && kept.is_none() && !paths.root().exists() {
         return Err(Failure::new(Kind::NoEnvironment, format!("there is no environment `{name}`: nothing to remove")));
     }
@@ -126,7 +127,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
-    if arguments.keep_images {
+    if keep.is_some() {
         ui.say("This stays: the images of the node, in a node image");
     }
     ui.confirm(&format!("Remove the environment {name} with its database and logs?"))?;
@@ -134,12 +135,12 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
     let _lock = Lock::take(&paths.lock())?;
-    if let Some((images, found)) = images.filter(|_| arguments.keep_images) {
+    if let Some((images, found)) = keep {
         images.keep(found, record.as_ref(), &paths, ui).await?;
     }
     steps::forward::stop(&paths, ui).await?;
     cluster.remove(&paths, surroundings, ui).await?;
-    if let Some((images, _)) = images.filter(|_| !arguments.keep_images) {
+    if let Some((images, _)) = forget {
         images.forget(&paths, ui).await?;
     }
     remove_state(record.as_ref(), &paths, ui)?;
