@@ -6,6 +6,7 @@ mod ask_again;
 mod client;
 mod evidence;
 pub mod exec;
+mod followed;
 pub mod forward;
 mod kube_proxy;
 pub mod kubeconfig;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::Cluster;
-use super::evidence::Evidence;
+use super::evidence::complete_once;
 use super::verdict::{Judgement, Observed, Verdict, View, containers, count, judge, summary};
 use super::workload::{Expected, WorkloadKind};
 use crate::error::{During, Failure, Kind};
@@ -90,7 +90,7 @@ pub struct PodSummary {
 /// The API server does not answer within 10 s, or refuses.
 pub async fn take(cluster: &Cluster, expected: Expected<'_>) -> Result<Survey, Failure> {
     let mut observed = Box::pin(observe(cluster, expected.namespace)).await?;
-    Evidence::default().complete(cluster, expected, &mut observed).await;
+    complete_once(cluster, expected, &mut observed).await;
     let now = Timestamp::now();
     let judgement = judge(expected, &observed, now);
     let view = View { expected, observed: &observed, now };

@@ -71,6 +71,7 @@ pub async fn until_ready(
     loop {
         tokio::select! {
             () = watch.changed() => {}
+            () = evidence.changed() => {}
             _ = tick.tick() => {}
         }
         if movement.ended_before(stall) {

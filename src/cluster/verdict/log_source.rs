@@ -8,7 +8,7 @@ use super::view::{ContainerView, View, containers};
 use super::{count, job, start};
 
 /// Seconds after which a container that runs and is not ready is asked what it does.
-const SILENT: u64 = 5;
+const SILENT: u64 = 2;
 
 /// One run of one container.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]

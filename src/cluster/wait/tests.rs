@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Mutex;
 
+use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -24,13 +25,11 @@ fn cluster(list: impl Fn(&str) -> Result<Value, u16> + Send + 'static) -> Cluste
     tokio::spawn(async move {
         while let Some((request, send)) = handle.next_request().await {
             let plural = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-            let is_watch = request.uri().query().unwrap_or_default().contains("watch=true");
+            let query = request.uri().query().unwrap_or_default();
             send.send_response(match list(&plural) {
+                _ if plural == "log" && query.contains("follow=true") => Response::new(unended(WAITING)),
                 _ if plural == "log" => Response::new(text("KeyError: 'AIRFLOW_HOME'\n")),
-                _ if is_watch => {
-                    let silence = futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>();
-                    Response::new(StreamBody::new(silence).boxed())
-                }
+                _ if query.contains("watch=true") => Response::new(unended("")),
                 Ok(items) => {
                     let answer = json!({"metadata": {"resourceVersion": "1"}, "items": items});
                     Response::new(text(&answer.to_string()))
@@ -48,6 +47,12 @@ fn cluster(list: impl Fn(&str) -> Result<Value, u16> + Send + 'static) -> Cluste
 
 fn text(text: &str) -> BoxBody<Bytes, Infallible> {
     Full::new(Bytes::from(text.to_owned())).boxed()
+}
+
+/// What does not end with this text.
+fn unended(text: &'static str) -> BoxBody<Bytes, Infallible> {
+    let text = stream::iter((!text.is_empty()).then(|| Ok(Frame::data(Bytes::from_static(text.as_bytes())))));
+    BodyExt::boxed(StreamBody::new(text.chain(stream::pending())))
 }
 
 async fn wait(cluster: &Cluster, stall: Duration) -> Result<Ready, Failure> {
@@ -72,6 +77,8 @@ fn items(texts: &[&str], plural: &str) -> Value {
     Value::Array(items)
 }
 
+/// The log of a container that runs.
+const WAITING: &str = "windtunnel: waiting for the database: [Errno 111] Connection refused\n";
 const BASE: &str = include_str!("../verdict/testdata/base.yaml");
 
 #[tokio::test]
@@ -100,6 +107,15 @@ async fn a_terminal_cause_ends_the_wait_with_its_log() {
     assert_eq!(failure.message, "container `scheduler` of pod `airflow-7c9d4b5f6-x2x7q`: it ends again and again");
     assert_eq!(failure.evidence, ["exit code 1 (Error), restarted 2 times", "KeyError: 'AIRFLOW_HOME'"]);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_log_of_what_runs_is_heard_as_it_goes_on() {
+    let migrating = include_str!("../verdict/testdata/migrating.yaml");
+    let cluster = cluster(move |plural| Ok(items(&[BASE, migrating], plural)));
+    let failure = wait(&cluster, Duration::from_mins(1)).await.unwrap_err();
+    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::DatabaseUnreachable)));
+    assert_eq!(failure.evidence, [WAITING.trim_end()]);
 }
 
 #[tokio::test]
