@@ -4,10 +4,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::super::workload::WorkloadKind;
-use super::view::{ContainerView, View, containers};
+use super::view::{ContainerView, View, containers, is_ready};
 use super::{count, job, start};
 
-/// Seconds after which a container that runs and is not ready is asked what it does.
+/// Seconds after which a container of a pod that is not ready is asked what it does.
 const SILENT: u64 = 2;
 
 /// One run of one container.
@@ -34,10 +34,10 @@ impl LogSource {
         (ended.exit_code != 0 || previous).then(|| Self::of(pod, container, previous, false))
     }
 
-    /// The run that goes on without being ready.
+    /// The run that goes on in a pod that is not ready. The container itself may be: what has no probe is ready as soon as it runs,
+    /// whatever it waits for.
     pub(super) fn running(pod: &Pod, container: &ContainerView<'_>) -> Option<Self> {
-        let status = container.status.filter(|status| !status.ready)?;
-        status.state.as_ref()?.running.as_ref()?;
+        container.status.filter(|_| !is_ready(pod))?.state.as_ref()?.running.as_ref()?;
         Some(Self::of(pod, container, false, true))
     }
 
@@ -47,7 +47,7 @@ impl LogSource {
     }
 }
 
-/// The logs that are worth reading now.
+/// The logs that are worth reading now; those of what has ended tell more and come first.
 pub(in crate::cluster) fn wanted(view: &View<'_>) -> Vec<LogSource> {
     let mut sources = Vec::new();
     for workload in view.expected.workloads.iter().filter(|workload| !count(view, workload).ready()) {
@@ -61,6 +61,7 @@ pub(in crate::cluster) fn wanted(view: &View<'_>) -> Vec<LogSource> {
             sources.extend(job::failed_pod(view, workload).and_then(job::log_source));
         }
     }
+    sources.sort_by_key(|source| source.running);
     sources
 }
 

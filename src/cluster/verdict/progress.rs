@@ -18,6 +18,9 @@ pub(in crate::cluster) const PULLING: &str = "pulling image";
 /// How much of a log line is shown as a step, in characters.
 const STEP_WIDTH: usize = 50;
 
+/// How Alembic tells of each step of a migration (`alembic/runtime/migration.py`).
+const MIGRATING: &str = "Running upgrade ";
+
 /// What one container is doing, or what is done for its pod.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct PodState {
@@ -142,7 +145,9 @@ fn has_completed(container: &ContainerView<'_>) -> bool {
 }
 
 fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<PodState> {
-    if container.status.is_some_and(|status| status.ready) {
+    let said = said_last(view, pod, container);
+    // A sidecar that no probe asks is ready while it migrates.
+    if container.status.is_some_and(|status| status.ready) && !said.starts_with(MIGRATING) {
         return None;
     }
     let state = container.status.and_then(|status| status.state.as_ref());
@@ -151,7 +156,7 @@ fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) ->
     let restarts = container.status.map_or(0, |status| status.restart_count);
     let (state, since) = match (container.waiting(), running, ended) {
         (_, Some(ContainerStateRunning { started_at }), _) => {
-            let doing = if container.init { "running" } else { "starting" };
+            let doing = if container.init || !said.is_empty() { "running" } else { "starting" };
             let times = if restarts > 0 { format!(", {}", restarted(restarts)) } else { String::new() };
             (format!("{doing}{times}"), started_at.clone())
         }
@@ -168,7 +173,7 @@ fn container_state(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) ->
         pod: pod.name_any(),
         subject: container.spec.name.clone(),
         state,
-        detail: if is_running { said_last(view, pod, container) } else { String::new() },
+        detail: said,
         seconds,
         of: is_running.then(|| patience(container)).flatten(),
     })

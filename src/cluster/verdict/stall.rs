@@ -1,6 +1,7 @@
 //! A container that runs and does not get on, and says in the last line of its log what it lacks.
 //!
-//! Terminal when all that it may need has been ready for 10 s: by then it is known everywhere in the cluster where that is. After a restart of the
+//! What waits for something that is not ready itself lacks nothing else, so all that it may need must have been ready for 5 s. Terminal when it
+//! has for 10 s: by then it is known everywhere in the cluster where that is. After a restart of the
 //! node the API server still tells for some seconds how everything was before, and names have no addresses until `CoreDNS` runs again: so the
 //! container itself must have run for 20 s, and for 60 s where it is a name that it lacks.
 
@@ -11,6 +12,8 @@ use super::view::{ContainerView, View};
 use super::{LogSource, Verdict, crash, dns, said};
 use crate::codes::Code;
 
+/// Seconds until what has just become ready is usually reached.
+const USUAL: i64 = 5;
 /// Seconds until what has just become ready is to be reached.
 const SETTLED: i64 = 10;
 /// Seconds that the container must have run.
@@ -23,6 +26,9 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload, pod: &Pod, container: 
     let lines = view.observed.logs.get(&source)?;
     let last = lines.iter().rev().find(|line| !line.trim().is_empty())?;
     let said = said::cause(std::slice::from_ref(last)).filter(|said| said.code == Code::DatabaseUnreachable)?;
+    if !crash::needed_are_ready_since(view, workload, view.now, USUAL) {
+        return None;
+    }
     let reachable = crash::needed_are_ready_since(view, workload, view.now, SETTLED);
     let started = container.status?.state.as_ref()?.running.as_ref()?.started_at.as_ref();
     let ran = |seconds| view.seconds_since(started) >= seconds;

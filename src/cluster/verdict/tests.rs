@@ -196,6 +196,38 @@ fn states_are_short() {
     assert_eq!(states, ["scheduler: creating volume 3 s"]);
 }
 
+/// The lite chart's `migrate` has no probe, so it is ready while it waits for the database, and the pod is not.
+#[test]
+fn what_is_ready_for_want_of_a_probe_is_asked_what_it_waits_for() {
+    let pod = include_str!("testdata/migrating.yaml")
+        .replace("{name: migrate, ", "{name: migrate, restartPolicy: Always, ")
+        .replace(
+            "ready: false\n    restartCount: 0\n    state: {running",
+            "ready: true\n    restartCount: 0\n    state: {running",
+        );
+    let log = "kind: Log\npod: airflow-7c9d4b5f6-x2x7q\ncontainer: migrate\nprevious: false\nrestarts: 0\nrunning: true\n\
+        lines: ['windtunnel: waiting for the database: [Errno 111] Connection refused']";
+    let observed = observed(&[BASE, &pod]);
+    let workloads = [Workload::stateful_set("database"), Workload::deployment("airflow")];
+    let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+    let wanted = |time: &str| {
+        let now = format!("2026-11-22T{time}Z").parse().unwrap();
+        wanted_logs(&View { expected, observed: &observed, now })
+    };
+    assert_eq!(wanted("22:01:06"), []);
+    assert_eq!(wanted("22:01:07").iter().map(|source| source.container.as_str()).collect::<Vec<_>>(), ["migrate"]);
+    assert_eq!(progressing(&[BASE, &pod, log], "22:01:08").1, Some(Code::DatabaseUnreachable));
+
+    let step = log.replace(
+        "windtunnel: waiting for the database: [Errno 111] Connection refused",
+        "INFO  [alembic] Running upgrade a -> b",
+    );
+    let states = progressing(&[BASE, &pod, &step], "22:01:08").0;
+    assert_eq!(states, ["migrate: running 3 s (Running upgrade a -> b)", "scheduler: creating 8 s"]);
+    let done = log.replace("waiting for the database: [Errno 111] Connection refused", "the database is migrated");
+    assert_eq!(progressing(&[BASE, &pod, &done], "22:01:08").0, ["scheduler: creating 8 s"]);
+}
+
 #[test]
 fn ready_is_ready_now() {
     let pod = include_str!("testdata/starting.yaml")

@@ -7,7 +7,7 @@ usage() {
 Usage: tests/e2e/faults/record.sh NODE NAMESPACE ENVIRONMENT CODE FILE [WORKLOAD]
 
 Writes into FILE the objects of NAMESPACE and the nodes, as the API server in the container NODE has them now, the logs
-of the containers that are not ready, and that the verdict on them is to be CODE. Fields that no verdict looks at are
+of the containers of pods that are not ready, and that the verdict on them is to be CODE. Fields that no verdict looks at are
 left out. WORKLOAD is what is waited for, as `deployment/airflow`, `stateful_set/airflow` or `job/airflow`; without it
 those of the lite chart are. Needs docker and jq. `WINDTUNNEL_E2E_RECORD=FOLDER cargo test --test e2e faults` does it for every fault.
 EOT
@@ -70,8 +70,8 @@ log() {
 
 logs() {
   kubectl get pods --namespace "$namespace" --output json | jq --raw-output '
-    .items[] | .metadata.name as $pod | (.status.initContainerStatuses // []) + (.status.containerStatuses // []) | .[]
-    | select(.ready | not)
+    .items[] | select(any(.status.conditions[]?; .type == "Ready" and .status == "True") | not)
+    | .metadata.name as $pod | (.status.initContainerStatuses // []) + (.status.containerStatuses // []) | .[]
     | [$pod, .name, .restartCount, (.state.running != null), (.state.waiting.reason == "CrashLoopBackOff")] | @tsv' |
     while IFS=$'\t' read -r pod container restarts running crashed; do
       if [ "$crashed" = true ]; then
