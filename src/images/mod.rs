@@ -54,13 +54,13 @@ impl Image {
     #[must_use]
     pub fn of_container(name: &str, reference: &str, known: &Images, bundle: Option<&Bundle>) -> Self {
         let known = known.all().into_iter().find(|image| image.reference == reference).cloned();
-        let bundled = || bundle.and_then(|bundle| Self::in_bundle(reference, bundle));
-        known.or_else(bundled).unwrap_or_else(|| Self {
-            role: name.to_owned(),
-            reference: reference.to_owned(),
-            id: None,
-            archive: None,
-        })
+        known.unwrap_or_else(|| Self::named(name, reference, bundle))
+    }
+
+    /// The bundle's image of this very name, or one to be pulled.
+    fn named(role: &str, reference: &str, bundle: Option<&Bundle>) -> Self {
+        let pulled = || Self { role: role.to_owned(), reference: reference.to_owned(), id: None, archive: None };
+        bundle.and_then(|bundle| Self::in_bundle(reference, bundle)).unwrap_or_else(pulled)
     }
 }
 
@@ -78,44 +78,31 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images that a profile names, to be pulled.
+    /// The images that a profile names. Where there is a bundle, one that a shipped profile names too is nobody's choice, and the bundle's
+    /// image of that role takes its place; one of the user's own stays what it is, and comes from the bundle if that has it.
     ///
     /// # Errors
-    /// Redis is needed, and the profile names none.
-    pub fn of_profile(images: &profile::Images, needs_redis: bool) -> Result<Self, Failure> {
-        let pulled = |role: Role, reference: &String| Image {
-            role: Role::name(role).to_owned(),
-            reference: reference.clone(),
-            id: None,
-            archive: None,
+    /// The bundle lacks one, or Redis is needed and the profile names none.
+    pub fn wanted(images: &profile::Images, bundle: Option<&Bundle>, needs_redis: bool) -> Result<Self, Failure> {
+        let image = |role: Role, reference: &String| -> Result<Image, Failure> {
+            match bundle {
+                Some(bundle) if profile::ships_image(reference)? => Ok(Image::bundled(bundle, bundle.image(role)?)),
+                _ => Ok(Image::named(role.name(), reference, bundle)),
+            }
         };
-        let redis = match (&images.redis, needs_redis) {
-            (_, false) => None,
-            (Some(redis), true) => Some(pulled(Role::Redis, redis)),
-            (None, true) => {
+        let redis = match (&images.redis, bundle, needs_redis) {
+            (_, _, false) => None,
+            (Some(redis), _, true) => Some(image(Role::Redis, redis)?),
+            (None, Some(bundle), true) => Some(Image::bundled(bundle, bundle.image(Role::Redis)?)),
+            (None, None, true) => {
                 return Err(Failure::usage("CeleryExecutor needs Redis, and the profile names no image of it")
                     .hint("name one in the profile: `images.redis: redis:7.2-bookworm`"));
             }
         };
         Ok(Self {
-            node: pulled(Role::Node, &images.node),
-            airflow: pulled(Role::Airflow, &images.airflow),
-            database: pulled(Role::Database, &images.database),
-            redis,
-        })
-    }
-
-    /// The images that a bundle carries.
-    ///
-    /// # Errors
-    /// The bundle lacks one.
-    pub fn of_bundle(bundle: &Bundle, needs_redis: bool) -> Result<Self, Failure> {
-        let bundled = |role| Ok::<_, Failure>(Image::bundled(bundle, bundle.image(role)?));
-        let redis = if needs_redis { Some(bundled(Role::Redis)?) } else { None };
-        Ok(Self {
-            node: bundled(Role::Node)?,
-            airflow: bundled(Role::Airflow)?,
-            database: bundled(Role::Database)?,
+            node: image(Role::Node, &images.node)?,
+            airflow: image(Role::Airflow, &images.airflow)?,
+            database: image(Role::Database, &images.database)?,
             redis,
         })
     }

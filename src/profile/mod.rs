@@ -32,7 +32,7 @@ pub struct Profile {
     pub stack: StackName,
     /// The Airflow that is expected to run.
     pub airflow: Airflow,
-    /// Where the images come from when there is no bundle.
+    /// The images. A bundle replaces those that are as in a profile of windtunnel's.
     pub images: Images,
     /// The chart, for every stack but `lite`, whose chart is in the binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,6 +195,20 @@ pub fn shipped_text(name: &str) -> Result<&'static str, Failure> {
             SHIPPED.map(|(name, _)| name).join(", ")
         ))),
     }
+}
+
+/// Whether a shipped profile names this image, in any role.
+///
+/// # Errors
+/// As [`shipped`].
+pub fn ships_image(reference: &str) -> Result<bool, Failure> {
+    for (name, _) in SHIPPED {
+        let Images { node, airflow, database, redis } = shipped(name)?.images;
+        if [Some(node), Some(airflow), Some(database), redis].contains(&Some(reference.to_owned())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

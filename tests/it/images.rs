@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::bundle::{AIRFLOW, DATABASE, NODE};
 use crate::context::{Run, TestContext, assert_run};
 use crate::registry::{Image, LOGIN, Registry};
 use crate::scripts::engine_image;
@@ -73,6 +74,29 @@ fn a_dry_run_tells_where_they_are() {
     assert_eq!(images[2]["role"], "airflow", "{json}");
     assert_eq!(images[2]["bytes"], 32_000_000, "{json}");
     assert!(!context.path("state/environments").exists());
+}
+
+#[test]
+fn one_of_the_users_own_is_not_replaced_by_the_bundles() {
+    let registry = Registry::start();
+    let context = TestContext::new();
+    let mine = |airflow: &str| {
+        let profile = include_str!("../../profiles/lite.yaml").replace("apache/airflow:3.3.2", airflow);
+        context.write_file("project/mine.yaml", &profile);
+        context.render(&[("scheduler", airflow), ("database", DATABASE)]);
+        let run = context.run(&["up", "--profile", "mine.yaml", "--dry-run", "-o", "json"]);
+        assert_eq!(run.code, 0, "{run}");
+        let events = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let images = events.filter(|event| event["event"] == "image");
+        let words = |image: &Value| ["role", "reference", "from"].map(|key| image[key].as_str().unwrap().to_owned());
+        images.map(|image| words(&image)).collect::<Vec<_>>()
+    };
+    registry.put("airflow:1", Image::Of(&["amd64"]));
+    let own = registry.reference("airflow:1");
+    let [node, database] = [["node", NODE, "bundle"], ["database", DATABASE, "bundle"]];
+    assert_eq!(mine(&own), [node, database, ["airflow", own.as_str(), registry.address().as_str()]]);
+    // By the name that it has there, the bundle's is meant.
+    assert_eq!(mine(AIRFLOW), [node, database, ["airflow", AIRFLOW, "bundle"]]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ mod resources;
 
 use super::Context;
 use crate::error::{Failure, Kind};
-use crate::images::Images;
-use crate::images::bundle::{Bundle, Role};
+use crate::images::bundle::{Bundle, Entry};
+use crate::images::{Image, Images};
 use crate::plan::Plan;
 use crate::profile::Executor;
 use crate::providers::{Found, Node};
@@ -108,13 +108,10 @@ fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>
         check_namespace(context, facts.existing.is_some() || node.flatten().is_some())?;
     }
     let needs_redis = plan.executor == Executor::Celery;
-    let images = match bundle {
-        Some(bundle) => {
-            check_version(plan, bundle)?;
-            Images::of_bundle(bundle, needs_redis)?
-        }
-        None => Images::of_profile(&plan.profile.images, needs_redis)?,
-    };
+    let images = Images::wanted(&plan.profile.images, bundle, needs_redis)?;
+    if let Some(bundle) = bundle {
+        check_version(plan, bundle, &images.airflow)?;
+    }
     // What is there already may be somebody else's, and then needs no advice on how to make it.
     if !matches!(facts.found, Some(Err(_))) {
         provider::check(plan, &images.node, surroundings.user)?;
@@ -130,8 +127,10 @@ async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Fai
 }
 
 /// Another Airflow in the image than the values are made for would fail in ways that nobody understands.
-fn check_version(plan: &Plan, bundle: &Bundle) -> Result<(), Failure> {
-    let (bundled, wanted) = (&bundle.image(Role::Airflow)?.version, plan.profile.airflow.version.to_string());
+/// What is inside an image that the bundle does not have is not known before it runs.
+fn check_version(plan: &Plan, bundle: &Bundle, airflow: &Image) -> Result<(), Failure> {
+    let Some(Entry { version: bundled, .. }) = bundle.image_named(&airflow.reference) else { return Ok(()) };
+    let wanted = plan.profile.airflow.version.to_string();
     if *bundled == wanted {
         return Ok(());
     }

@@ -216,11 +216,7 @@ async fn look_at_existing(
 /// The Kubernetes of the node, where its image's tag tells it.
 fn kubernetes(plan: &Plan, bundle: Option<&Bundle>) -> Option<Version> {
     let needs_redis = plan.executor == Executor::Celery;
-    let images = bundle.map_or_else(
-        || Images::of_profile(&plan.profile.images, needs_redis),
-        |bundle| Images::of_bundle(bundle, needs_redis),
-    );
-    let node = images.ok()?.node.reference;
+    let node = Images::wanted(&plan.profile.images, bundle, needs_redis).ok()?.node.reference;
     let tag = node.split('@').next()?.rsplit(':').next()?;
     Version::parse(tag.trim_start_matches('v')).ok()
 }
