@@ -72,7 +72,9 @@ fn meet(environment: &Environment, fault: &Fault) {
     // What is judged is the fault, which is there to be looked at as long as nothing is brought back.
     let up = environment.up(&["--output", "json", "--no-rollback", "--profile", &profile]);
     record(environment, &fault.title, &fault.codes[0]);
-    let seen = first_seen(environment, &fault.seen, begin).unwrap_or(up.ended - up.took);
+    let up_began = up.ended - up.took;
+    // What there was to see before `up` looks at it is seen from then on.
+    let seen = first_seen(environment, &fault.seen, begin).map_or(up_began, |seen| seen.max(up_began));
     if !fault.undo.is_empty() {
         in_node(environment, &fault.undo);
     }
