@@ -99,6 +99,10 @@ env:
       secretKeyRef: {name: {{ .root.Values.credentialsSecret }}, key: database-password}
   - name: AIRFLOW__DATABASE__SQL_ALCHEMY_CONN
     value: postgresql+psycopg2://airflow:$(DATABASE_PASSWORD)@{{ .root.Release.Name }}-database:5432/airflow
+  # Whoever asks in the moment in which the database's pod is replaced gets no answer, and libpq by itself waits two minutes for it.
+  # Not for workers: what databases their tasks speak to is not known here.
+  - name: PGCONNECT_TIMEOUT
+    value: "10"
   {{- range .secrets }}
   - name: {{ get $variables . }}
     valueFrom:
