@@ -55,7 +55,8 @@ fn changed_fields(name: &str, before: &Value, after: &Value) -> Vec<String> {
     let changed = told.filter(|path| before.get(*path) != after.get(*path));
     let line = |path: &String| {
         let is_hidden = is_secret || path.split(['.', '[', ']']).any(is_telling);
-        let change = if is_hidden { "changes".to_owned() } else { change(before.get(path), after.get(path)) };
+        let (before, after) = (before.get(path), after.get(path));
+        let change = if is_hidden { hidden_change(before, after).to_owned() } else { change(before, after) };
         format!("~ {name}: {path} {change}")
     };
     changed.map(line).collect()
@@ -76,6 +77,15 @@ fn change(before: Option<&Value>, after: Option<&Value>) -> String {
     }
 }
 
+/// The same without the values.
+const fn hidden_change(before: Option<&Value>, after: Option<&Value>) -> &'static str {
+    match (before, after) {
+        (None, _) => "is new",
+        (_, None) => "goes",
+        _ => "changes",
+    }
+}
+
 fn shown(value: &Value) -> String {
     let first_line = |text: &str| text.lines().next().unwrap_or("\"\"").to_owned();
     shortened(&value.as_str().map_or_else(|| value.to_string(), first_line), SHOWN)
@@ -91,7 +101,10 @@ fn fields(object: &Value) -> Fields {
 fn collect(value: &Value, path: String, found: &mut Fields) {
     match value {
         Value::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
+            // The path has it already.
+            let name = map.get("name").and_then(Value::as_str).filter(|name| path.ends_with(&format!("[{name}]")));
+            let is_told = |key: &str| key == "name" && name.is_some() && map.len() > 1;
+            for (key, value) in map.iter().filter(|(key, _)| !is_told(key)) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 collect(value, path, found);
             }
@@ -157,6 +170,21 @@ metadata: {name: old}
             ]
         );
         assert_eq!(changes(BEFORE, BEFORE).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn an_entry_that_comes_has_no_line_for_its_name() {
+        let after = BEFORE
+            .replace("{name: DATABASE_PASSWORD, value: one}", "{name: LEVEL, value: debug}")
+            .replace("      image:", "      ports: [{name: http}]\n      image:");
+        assert_eq!(
+            changes(BEFORE, &after).unwrap(),
+            [
+                "~ deployment/a: spec.containers[scheduler].env[DATABASE_PASSWORD].value goes",
+                "~ deployment/a: spec.containers[scheduler].env[LEVEL].value is new: debug",
+                "~ deployment/a: spec.containers[scheduler].ports[http].name is new: http",
+            ]
+        );
     }
 
     #[test]
