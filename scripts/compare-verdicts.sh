@@ -47,6 +47,20 @@ a quota without room|{"env":{"A":"1"}}|kubectl -n "$1" create quota small --hard
 a limit range below what is asked for|{"env":{"A":"2"}}|limit_range "$1"|kubectl -n "$1" delete limitrange low
 a taint on the node|{"env":{"A":"3"}}|kubectl taint nodes --all team=other:NoSchedule|kubectl taint nodes --all team-
 a node that was cordoned|{"env":{"A":"4"}}|kubectl cordon "$node"|kubectl uncordon "$node"
+an admission webhook that does not answer|{"env":{"A":"5"}}|webhook "$1"|kubectl delete validatingwebhookconfiguration gone
+a setting that names what is not there|{"env":{"AIRFLOW__CORE__AUTH_MANAGER":"no_such.AuthManager"}}|:|:
+a setting that is no number|{"env":{"AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE":"many"}}|:|:
+a cluster without DNS|{"env":{"A":"6"}}|kubectl -n kube-system scale deployment coredns --replicas=0|kubectl -n kube-system scale deployment coredns --replicas=2
+EOT
+}
+
+webhook() {
+  kubectl apply -f - << EOT
+{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"gone"},"webhooks":[{
+  "name":"gone.example.com","admissionReviewVersions":["v1"],"sideEffects":"None","failurePolicy":"Fail","timeoutSeconds":1,
+  "clientConfig":{"service":{"name":"gone","namespace":"default"}},
+  "namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"$1"}},
+  "rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}]}]}
 EOT
 }
 
@@ -54,15 +68,22 @@ limit_range() {
   kubectl -n "$1" apply -f - <<< '{"apiVersion":"v1","kind":"LimitRange","metadata":{"name":"low"},"spec":{"limits":[{"type":"Container","max":{"memory":"100Mi"}}]}}'
 }
 
-# The one on PATH, or else one built in the cache, never in the user's own folders; the module's checksum is verified as ever.
+# The one on PATH, or else one built in the cache, never in the user's own folders; the modules' checksums are verified as ever.
+# Not by `go install`, which refuses a module that replaces others.
 k8sgpt=$(command -v k8sgpt || true)
 provide_k8sgpt() {
   [ -z "$k8sgpt" ] || return 0
   local cache=${XDG_CACHE_HOME:-$HOME/.cache}/windtunnel/tools/bin
-  if [ ! -x "$cache/k8sgpt" ]; then
-    GOBIN=$cache CGO_ENABLED=0 timeout 600 go install "github.com/k8sgpt-ai/k8sgpt@$k8sgpt_version" > "$work/k8sgpt" 2>&1 || return 0
-  fi
+  [ -x "$cache/k8sgpt" ] || build_k8sgpt "$cache/k8sgpt" > "$work/k8sgpt" 2>&1 || return 0
   k8sgpt=$cache/k8sgpt
+}
+
+build_k8sgpt() {
+  local source
+  source=$(cd "$work" && go mod download -json "github.com/k8sgpt-ai/k8sgpt@$k8sgpt_version" | jq --raw-output '.Dir // (.Error | halt_error)') || return 1
+  cp -R "$source" "$work/source"
+  chmod -R u+w "$work/source"
+  (cd "$work/source" && CGO_ENABLED=0 timeout 900 go build -o "$1" .)
 }
 
 # timed OUTPUT COMMAND...: its seconds on stdout

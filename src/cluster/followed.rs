@@ -160,8 +160,9 @@ mod tests {
         });
         let config = kube::Config::new("http://localhost".parse().unwrap());
         let cluster = Cluster { client: kube::Client::new(service, "a"), config };
-        let (pod, container) = ("a-1".to_owned(), "migrate".to_owned());
-        FollowedLog::open(&cluster, "a", &LogSource { pod, container, previous: false, restarts: 0, running: true })
+        let [pod, uid, container] = ["a-1", "1", "migrate"].map(str::to_owned);
+        let source = LogSource { pod, uid, container, previous: false, restarts: 0, running: true };
+        FollowedLog::open(&cluster, "a", &source)
     }
 
     /// Follows it until this is its last line.

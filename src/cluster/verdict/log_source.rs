@@ -15,6 +15,8 @@ const SILENT: u64 = 2;
 pub struct LogSource {
     /// The pod.
     pub pod: String,
+    /// Its identity: that of a `StatefulSet` has the name of the one before it.
+    pub uid: String,
     /// The container.
     pub container: String,
     /// The run before the one that is there now.
@@ -43,7 +45,8 @@ impl LogSource {
 
     fn of(pod: &Pod, container: &ContainerView<'_>, previous: bool, running: bool) -> Self {
         let restarts = container.status.map_or(0, |status| status.restart_count);
-        Self { pod: pod.name_any(), container: container.spec.name.clone(), previous, restarts, running }
+        let uid = pod.uid().unwrap_or_default();
+        Self { pod: pod.name_any(), uid, container: container.spec.name.clone(), previous, restarts, running }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
@@ -23,7 +24,7 @@ struct Run {
 /// The node, the database and the Deployment that most cases add a pod to.
 pub(super) const BASE: &str = include_str!("testdata/base.yaml");
 
-/// The objects of all documents; one of a kind and name replaces an earlier one.
+/// The objects of all documents, a pod before its logs; one of a kind and name replaces an earlier one.
 pub(super) fn observed(texts: &[&str]) -> Observed {
     let mut observed = Observed::default();
     for document in texts.iter().flat_map(|text| serde_yaml::Deserializer::from_str(text)) {
@@ -43,7 +44,9 @@ fn add(observed: &mut Observed, value: Value) {
         "Log" => {
             let run: Run = serde_yaml::from_value(value).unwrap();
             let Run { pod, container, previous, restarts, running, lines } = run;
-            observed.logs.insert(LogSource { pod, container, previous, restarts, running }, lines);
+            let uid = observed.pods.iter().find(|found| found.name_any() == pod).and_then(|found| found.uid());
+            let uid = uid.unwrap_or_default();
+            observed.logs.insert(LogSource { pod, uid, container, previous, restarts, running }, lines);
         }
         // What the objects were recorded of, for the test.
         "Recording" => {}

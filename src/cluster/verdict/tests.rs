@@ -14,7 +14,7 @@ fn judged_with_log(texts: &[&str], time: &str, lines: &[&str]) -> Judgement {
     let mut observed = observed(texts);
     if !lines.is_empty() {
         let (pod, container) = ("airflow-7c9d4b5f6-x2x7q".to_owned(), "scheduler".to_owned());
-        let source = LogSource { pod, container, previous: true, restarts: 2, running: false };
+        let source = LogSource { pod, uid: "pod-1".to_owned(), container, previous: true, restarts: 2, running: false };
         observed.logs.insert(source, lines.iter().map(|line| (*line).to_owned()).collect());
     }
     judge(expected, &observed, format!("2026-11-22T{time}Z").parse().unwrap())
