@@ -61,7 +61,7 @@ fn add(observed: &mut Observed, value: Value) {
     }
 }
 
-fn put<K: kube::ResourceExt + DeserializeOwned>(objects: &mut Vec<Arc<K>>, value: Value) {
+fn put<K: ResourceExt + DeserializeOwned>(objects: &mut Vec<Arc<K>>, value: Value) {
     let object: K = serde_yaml::from_value(value).unwrap();
     objects.retain(|other| other.name_any() != object.name_any());
     objects.push(Arc::new(object));
