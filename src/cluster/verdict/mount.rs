@@ -2,7 +2,9 @@
 //!
 //! A Secret, `ConfigMap` or host folder that is missing is terminal after 5 s, because Helm makes them before the pods; `kube-root-ca.crt`,
 //! which a controller puts into a young namespace, after 60 s. Any other failing mount, and a sandbox that cannot be made, are terminal with the
-//! third attempt that lasts for 30 s: the kubelet's and the network plugin's own caches heal within seconds.
+//! third attempt that lasts for 30 s: the kubelet's and the network plugin's own caches heal within seconds. What failed because the API server
+//! did not answer the node has three minutes: the kubelet tries again at most 122 s later (`maxDurationBeforeRetry` in Kubernetes'
+//! `exponential_backoff.go`), however soon the API server is back.
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt;
@@ -18,6 +20,8 @@ const YOUNG_NAMESPACE: u64 = 60;
 /// Attempts and seconds until any other failure counts.
 const ATTEMPTS: i32 = 3;
 const LASTING: u64 = 30;
+/// Seconds until a failure counts that is due to the API server.
+const API_SERVER: u64 = 180;
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let has_sandbox = condition(pod, "PodReadyToStartContainers").is_some_and(|found| found.status == "True");
@@ -37,7 +41,8 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let last = failures.max_by_key(|event| last_time(event).map(|time| time.0))?;
     let (code, what, needed) = classify(last);
     let seconds = view.seconds_since(first_time(last).as_ref());
-    let terminal = seconds >= needed && (needed != LASTING || times(last) >= ATTEMPTS);
+    let is_named = matches!(needed, MISSING | YOUNG_NAMESPACE);
+    let terminal = seconds >= needed && (is_named || times(last) >= ATTEMPTS);
     let verdict =
         Verdict::new(code, format!("pod `{}`", pod.name_any()), what).evidence(message(last)).terminal_if(terminal);
     Some(match code {
@@ -53,8 +58,9 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
 
 fn classify(event: &Event) -> (Code, &'static str, u64) {
     let text = message(event);
+    let lasting = if is_due_to_the_api_server(text) { API_SERVER } else { LASTING };
     if event.reason.as_deref() == Some("FailedCreatePodSandBox") {
-        (Code::SandboxFailed, "its sandbox cannot be made", LASTING)
+        (Code::SandboxFailed, "its sandbox cannot be made", lasting)
     } else if text.contains("kube-root-ca.crt") {
         (Code::ConfigMissing, "its ConfigMap is missing", YOUNG_NAMESPACE)
     } else if text.contains("hostPath type check failed") {
@@ -64,6 +70,13 @@ fn classify(event: &Event) -> (Code, &'static str, u64) {
     } else if text.contains("configmap") && (text.contains("not found") || text.contains("non-existent")) {
         (Code::ConfigMissing, "its ConfigMap is missing", MISSING)
     } else {
-        (Code::MountFailed, "a volume cannot be mounted", LASTING)
+        (Code::MountFailed, "a volume cannot be mounted", lasting)
     }
+}
+
+/// A request of the node's that had no answer: an error of Go's HTTP client begins with method and URL, what the API server itself says has
+/// none. Without an answer for a while the kubelet's caches of Secrets and `ConfigMap`s are out of date, which it says in its own words.
+fn is_due_to_the_api_server(text: &str) -> bool {
+    let request = ["Get \"https://", "Post \"https://"].iter().any(|start| text.contains(start));
+    (request && (text.contains("/api/v1/") || text.contains("/apis/"))) || text.contains("failed to sync")
 }

@@ -55,6 +55,7 @@ fn a_cause_ends_the_wait_when_it_is_terminal() {
         ("migration", case!("migration_failed"), None, "22:01:30", Code::MigrationFailed),
         ("missing ca", case!("mount_young_namespace"), Some("22:01:40"), "22:02:00", Code::ConfigMissing),
         ("mount", case!("mount_secret_missing"), Some("22:01:04"), "22:01:05", Code::SecretMissing),
+        ("mount, API server", case!("mount_without_api_server"), Some("22:03:59"), "22:04:00", Code::MountFailed),
         ("network", case!("image_no_network"), Some("22:01:13"), "22:01:14", Code::ImageNoNetwork),
         ("secret", case!("secret_missing"), Some("22:01:07"), "22:01:08", Code::SecretMissing),
         ("cpu", case!("unschedulable_cpu"), Some("22:01:02"), "22:01:03", Code::UnschedulableCpu),
