@@ -125,14 +125,27 @@ fn select(environment: &Environment, selector: &str) {
 fn stand_in(environment: &Environment) {
     let target = service(environment)["spec"]["ports"][0]["targetPort"].as_str().unwrap().to_owned();
     let (name, image) = (&environment.name, reference("airflow"));
-    let create =
-        ["create", "deployment", "stand-in", "--image", &image, "--namespace", name, "--", "python", "-c", SERVER];
+    let create = [
+        "create",
+        "deployment",
+        "stand-in",
+        "--replicas=0",
+        "--image",
+        &image,
+        "--namespace",
+        name,
+        "--",
+        "python",
+        "-c",
+        SERVER,
+    ];
     kubectl(name, &create).succeeded();
     // The Service leads to a port by its name.
     let container = r#"[
         {"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe", "value": {
             "httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}},
-        {"op": "add", "path": "/spec/template/spec/containers/0/ports", "value": [{"name": "PORT", "containerPort": 8080}]}
+        {"op": "add", "path": "/spec/template/spec/containers/0/ports", "value": [{"name": "PORT", "containerPort": 8080}]},
+        {"op": "replace", "path": "/spec/replicas", "value": 1}
     ]"#;
     let container = container.replace("PORT", &target);
     let patch = ["patch", "deployment", "stand-in", "--namespace", name, "--type", "json", "--patch", &container];
@@ -150,9 +163,13 @@ struct Request {
 fn endure(environment: &Environment, route: &str, rounds: usize) {
     let url = format!("http://127.0.0.1:{}", environment.port);
     let forward = server(environment.port).unwrap();
-    until("the small web server to answer", BOUND, || {
-        let answer = get(&url, BOUND)?;
-        if answer.body == "ok" { Ok(()) } else { Err(answer.body) }
+    // The pods of before still run, and until kube-proxy has written its rules the node's port leads to them.
+    until("the small web server to answer for two seconds", BOUND, || {
+        (0..20).try_for_each(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            let answer = get(&url, BOUND)?;
+            if answer.body == "ok" { Ok(()) } else { Err(answer.body) }
+        })
     });
     let (ended, requests) = (AtomicBool::new(false), Mutex::new(Vec::new()));
     let peak = AtomicU64::new(0);
@@ -216,7 +233,7 @@ fn round(environment: &Environment, url: &str) -> Duration {
         .filter(|pod| pod["metadata"]["labels"]["app"] == "stand-in" && pod["metadata"]["deletionTimestamp"].is_null());
     let old = old.next().unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
     std::thread::scope(|scope| {
-        let slow = scope.spawn(|| (get(&format!("{url}/slow"), BOUND * 3).map(drop), Instant::now()));
+        let slow = scope.spawn(|| (get(&format!("{url}/slow"), BOUND * 3).map(|answer| answer.status), Instant::now()));
         // So that it is on its way when the pod goes.
         get(url, BOUND).unwrap();
         std::thread::sleep(Duration::from_millis(300));

@@ -1,9 +1,9 @@
 //! A container that ends when it should run: out of memory, a migration that fails, or any crash loop, with its last log lines.
 //!
 //! A crash loop is terminal with the third failed run in a row: the kubelet has backed off for its first 10 s, and the run after that has failed
-//! too. A run that began before the workloads that this one may need were ready is forgiven, and for a while one that was out of time. Out of memory is terminal with the first kill of a container that has a memory
-//! limit of its own, because the same work meets the same limit; otherwise with the second. That an image is for another processor
-//! may show in the log only.
+//! too. A run that began before the workloads that this one may need were ready is forgiven, and for a while one that was out of time. Out of
+//! memory is terminal with the first kill of a container that has a memory limit of its own, because the same work meets the same limit;
+//! otherwise with the second. That an image is for another processor may show in the log only.
 
 use std::ops::RangeInclusive;
 
@@ -107,8 +107,9 @@ fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, rest
 
 /// Whether the run that has ended came after a back-off: what was restarted days ago does not count.
 ///
-/// The kubelet shows `CrashLoopBackOff` up to 15 s after the end of a run, and until then only how this run and the one before ended.
-fn fails_in_a_row(container: &ContainerView<'_>) -> bool {
+/// The kubelet shows `CrashLoopBackOff` up to 15 s after the end of a run, and until then only how this run and the one before ended. A run that
+/// did not even begin has its end only.
+pub(super) fn fails_in_a_row(container: &ContainerView<'_>) -> bool {
     if let ("CrashLoopBackOff", message) = container.waiting() {
         return !message.starts_with("back-off 10s ");
     }
@@ -118,7 +119,8 @@ fn fails_in_a_row(container: &ContainerView<'_>) -> bool {
     let (Some(now), Some(before)) = (now, before) else { return false };
     // A node that was stopped leaves runs whose end nobody saw.
     let is_known = before.reason.as_deref() != Some("Unknown") && before.exit_code != 0;
-    let (Some(ended), Some(began)) = (&before.finished_at, &now.started_at) else { return false };
+    let began = now.started_at.as_ref().filter(|began| began.0 != Timestamp::UNIX_EPOCH).or(now.finished_at.as_ref());
+    let (Some(ended), Some(began)) = (&before.finished_at, began) else { return false };
     is_known && BACK_OFF.contains(&began.0.duration_since(ended.0).as_secs())
 }
 

@@ -2,12 +2,12 @@
 //!
 //! A missing Secret or `ConfigMap` is terminal after 5 s, because Helm makes them before the pods; one that only the node has not got yet is
 //! not. A command that the image lacks, may not run, or that is for another processor is terminal at once. Any other failure of the container
-//! runtime is terminal with the second attempt.
+//! runtime is terminal when the second attempt in a row fails as well; one that was cut short, as by a node that stops, never is by itself.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 
-use super::Verdict;
-use super::view::{ContainerView, View, first_time, message};
+use super::view::{ContainerView, View, first_time, message, times};
+use super::{Verdict, crash};
 use crate::codes::Code;
 
 /// Seconds that something named may be missing.
@@ -15,6 +15,9 @@ const MISSING: u64 = 5;
 /// How the kubelet's message begins where its own copy of a Secret or `ConfigMap` does not come in time, as on a busy node that was started
 /// again. It asks anew (kubernetes, `pkg/kubelet/util/manager/watch_based_manager.go`).
 const LATE: &str = "failed to sync ";
+/// What the kubelet and containerd say of an attempt that did not come to its end: the runtime was told to end, was too slow, or is still at an
+/// earlier attempt (containerd, `internal/cri/server/container_create.go`). The next attempt may succeed.
+const CUT_SHORT: [&str; 3] = ["context canceled", "context deadline exceeded", "is reserved for"];
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     match container.waiting() {
@@ -66,16 +69,18 @@ fn runtime(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, text: &str
     if text.contains("exec format error") {
         return wrong_platform(view, pod, container).evidence(text);
     }
-    let restarts = container.status.map_or(0, |status| status.restart_count);
     if is_unfit(text) {
         return Verdict::new(Code::CommandNotFound, container.of(pod), "the image does not have its command")
             .evidence(text)
             .hint(format!("correct the image or the command in the profile, then {again}"));
     }
+    let cut_short = CUT_SHORT.iter().any(|words| text.contains(words));
+    let failed = view.events(&pod.metadata).filter(|event| !text.is_empty() && message(event).contains(text));
+    let attempts = failed.map(times).max().unwrap_or_default();
     Verdict::new(Code::StartFailed, container.of(pod), "it cannot be started")
         .evidence(text)
         .hint(format!("make the cluster again: {}, then {again}", view.command("down")))
-        .terminal_if(restarts >= 1)
+        .terminal_if(!cut_short && (attempts >= 2 || crash::fails_in_a_row(container)))
 }
 
 /// Whether it is the command that cannot be run: what runc says of it begins with `exec: "command":` or `exec /the/command:`

@@ -83,6 +83,13 @@ fn what_heals_by_itself_does_not_end_the_wait() {
     assert_eq!(progressing(&case!("volume_first_consumer"), "22:09:00").1, None);
     assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some(Code::UnschedulableTaint));
     assert_eq!(progressing(&case!("start_cgroup_gone"), "22:01:03").1, Some(Code::StartFailed));
+    assert_eq!(progressing(&case!("start_cut_short"), "22:41:03").1, Some(Code::StartFailed));
+    // It was restarted long ago, and now failed once.
+    let once = include_str!("testdata/start_cut_short.yaml").replace("context canceled", "no space left on device");
+    assert_eq!(progressing(&[BASE, &once], "22:41:03").1, Some(Code::StartFailed));
+    let twice = once.replace("22:01:02Z", "22:40:42Z").replace("reason: Completed", "reason: StartError");
+    let verdict = stopped(&[BASE, &twice.replace("exitCode: 0", "exitCode: 128")], "22:41:03");
+    assert_eq!(verdict.code, Code::StartFailed);
 }
 
 #[test]

@@ -51,7 +51,8 @@ impl Kind {
         surroundings: &Surroundings,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let step = ui.step("delete_cluster", "Deleting kind cluster");
+        let step =
+            ui.step("delete_cluster", if self.is_absent() { "Deleting cluster" } else { "Deleting kind cluster" });
         if !self.is_absent() {
             let places = places_of(self.bundle.as_deref(), "kind", surroundings);
             let kind = kind::Kind::find(&places, ui).await?;
