@@ -125,20 +125,8 @@ fn select(environment: &Environment, selector: &str) {
 fn stand_in(environment: &Environment) {
     let target = service(environment)["spec"]["ports"][0]["targetPort"].as_str().unwrap().to_owned();
     let (name, image) = (&environment.name, reference("airflow"));
-    let create = [
-        "create",
-        "deployment",
-        "stand-in",
-        "--replicas=0",
-        "--image",
-        &image,
-        "--namespace",
-        name,
-        "--",
-        "python",
-        "-c",
-        SERVER,
-    ];
+    let create = ["create", "deployment", "stand-in", "--replicas=0", "--image", &image, "--namespace", name];
+    let create = [&create[..], &["--", "python", "-c", SERVER]].concat();
     kubectl(name, &create).succeeded();
     // The Service leads to a port by its name.
     let container = r#"[

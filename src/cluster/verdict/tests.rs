@@ -156,6 +156,28 @@ fn the_log_is_evidence_and_may_name_the_cause_better() {
 }
 
 #[test]
+fn a_cluster_whose_dns_goes_away_has_none() {
+    let leaving = "{deletionTimestamp: \"2026-11-22T22:01:50Z\", deletionGracePeriodSeconds: 30}";
+    let ready = "{conditions: [{type: Ready, status: \"True\"}]}";
+    let dns = format!("kind: Dns\nitems: [{{metadata: {leaving}, status: {ready}}}]\n");
+    let texts = [BASE, include_str!("testdata/crash_loop.yaml"), &dns];
+    let lines = ["could not translate host name: Temporary failure in name resolution"];
+    let Judgement::Stopped(verdict) = judged_with_log(&texts, "22:01:27", &lines) else { panic!("not stopped") };
+    assert_eq!(
+        (verdict.code, verdict.evidence[0].as_str()),
+        (Code::DnsFailed, "every pod of CoreDNS in the namespace `kube-system` is going away")
+    );
+    let judgement = judged_with_log(&texts, "22:01:24", &lines);
+    assert!(
+        matches!(judgement, Judgement::Progressing { suspicion: Some(verdict), .. } if verdict.code == Code::DnsFailed)
+    );
+    // Another one is there already.
+    let replaced = dns.replace("items: [", &format!("items: [{{status: {ready}}}, "));
+    let judgement = judged_with_log(&[texts[0], texts[1], &replaced], "22:01:27", &lines);
+    assert!(!format!("{judgement:?}").contains("DnsFailed"), "{judgement:?}");
+}
+
+#[test]
 fn a_refused_pod_is_told_by_its_replica_set() {
     let refused = BASE.replace(
         "status: {replicas: 1, observedGeneration: 1}",
