@@ -200,6 +200,8 @@ fn a_refused_pod_is_told_by_its_replica_set() {
                  firstTimestamp: \"2026-11-22T22:05:00Z\"\nlastTimestamp: \"2026-11-22T22:05:01Z\"\n";
     assert_eq!(progressing(&[&refused, event], "22:05:01").1, Some(Code::WebhookDenied));
     assert_eq!(stopped(&[&refused, event], "22:05:02").code, Code::WebhookDenied);
+    let many = event.replace("'Error", "'(combined from similar events): Error");
+    assert!(stopped(&[&refused, &many], "22:05:02").evidence[0].starts_with("Error creating: "));
 }
 
 #[test]

@@ -266,7 +266,9 @@ pub(in crate::cluster) fn last_time(event: &Event) -> Option<Time> {
     event.last_timestamp.clone().or_else(of_series).or_else(|| first_time(event))
 }
 
-/// The event's message, empty if it has none.
+/// The event's message, empty if it has none: without what stands before it where one event stands for many (client-go,
+/// `tools/record/events_cache.go`).
 pub(in crate::cluster) fn message(event: &Event) -> &str {
-    event.message.as_deref().unwrap_or_default()
+    let message = event.message.as_deref().unwrap_or_default();
+    message.strip_prefix("(combined from similar events): ").unwrap_or(message)
 }
