@@ -23,9 +23,10 @@ const SMOKE: &str = "/opt/airflow/windtunnel";
 const MIGRATION_SECONDS: u32 = 600;
 
 /// The user is made by the chart's own Job. The password comes from the environment: in values it would be readable for whoever reads the release.
+/// One word with its option, for a password of old may begin with a dash.
 const CREATE_USER: &str = "airflow db check-migrations --migration-wait-timeout 600 \
     && exec airflow users create --role Admin --username admin --email admin@example.com \
-    --firstname Air --lastname Flow --password \"$WINDTUNNEL_ADMIN_PASSWORD\"";
+    --firstname Air --lastname Flow --password=\"$WINDTUNNEL_ADMIN_PASSWORD\"";
 
 pub(super) const fn web(generation: Generation) -> &'static str {
     match generation {

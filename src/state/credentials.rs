@@ -38,8 +38,8 @@ impl Credentials {
     /// The operating system has no randomness to give.
     pub fn random() -> Result<Self, Failure> {
         Ok(Self {
-            admin_password: URL_SAFE_NO_PAD.encode(bytes::<15>()?).into(),
-            database_password: URL_SAFE_NO_PAD.encode(bytes::<24>()?).into(),
+            admin_password: password::<15>()?,
+            database_password: password::<24>()?,
             fernet_key: URL_SAFE.encode(bytes::<32>()?).into(),
             api_secret_key: URL_SAFE_NO_PAD.encode(bytes::<32>()?).into(),
             jwt_secret: URL_SAFE_NO_PAD.encode(bytes::<64>()?).into(),
@@ -69,6 +69,12 @@ impl Credentials {
             jwt_secret: entry("jwt-secret")?.into(),
         })
     }
+}
+
+/// `N` random bytes, as letters that a URL, a shell and a command line take as they are: with a dash at its beginning,
+/// `airflow users create --password` and `redis-server --requirepass` would read an option.
+fn password<const N: usize>() -> Result<SecretString, Failure> {
+    Ok(URL_SAFE_NO_PAD.encode(bytes::<N>()?).replace('-', "_").into())
 }
 
 fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
@@ -102,6 +108,16 @@ mod tests {
         let credentials = Credentials::random().unwrap();
         assert_eq!(URL_SAFE.decode(credentials.fernet_key.expose_secret()).unwrap().len(), 32);
         assert!(credentials.jwt_secret.expose_secret().len() >= 64);
+    }
+
+    #[test]
+    fn no_password_can_be_read_as_an_option() {
+        for _ in 0..1000 {
+            let Credentials { admin_password, database_password, .. } = Credentials::random().unwrap();
+            for password in [admin_password, database_password] {
+                assert!(!password.expose_secret().contains('-'), "{}", password.expose_secret());
+            }
+        }
     }
 
     #[test]
