@@ -99,7 +99,10 @@ await_deny() {
   wait "$deny_install"
 }
 
-check_format() { cargo fmt --check; }
+check_format() {
+  cargo fmt --check
+  rustfmt --edition 2024 --check scripts/bench/*.rs
+}
 
 check_shell() {
   local scripts

@@ -11,7 +11,8 @@ Usage: scripts/bench.sh forward [--seconds N] [--bundle DIR] [--windtunnel PROGR
 Makes an environment, leads the Service of its web interface to a small web server, and measures kubectl port-forward, the
 route straight to the node and the route through the API server, one after the other: the throughput of a large answer;
 p50, p99 and requests per second of small ones by 1, 50 and 200 clients, a connection for each request; how long after
-the pod had gone a request is answered; the most memory that the process used. Needs kubectl, python3 and a bundle.
+the pod had gone a request is answered; the most memory that the process used. Needs Linux, kubectl, python3, rustc and
+a bundle.
 
   --seconds N            how long each number of clients asks (default 5)
   --bundle DIR           what the cluster is made of (default ~/.cache/windtunnel/bundle)
@@ -47,6 +48,10 @@ clean_up() {
 }
 trap clean_up EXIT
 mkdir "$work/dags"
+# The pod finds its server in the DAG folder, whatever C library its image has.
+for program in load dags/server; do
+  rustc --edition 2024 -O -C target-feature=+crt-static -o "$work/$program" "$here/${program#dags/}.rs"
+done
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 k() { command kubectl --kubeconfig "$work/state/environments/$name/kubeconfig" --namespace "$name" "$@"; }
@@ -64,9 +69,9 @@ until_answered() {
 measure() {
   echo "$1"
   until_answered "$2"
-  python3 "$here/load.py" "$2" "$seconds" | sed 's/^/  /'
+  "$work/load" "$2" "$seconds" | sed 's/^/  /'
   k delete pod --selector app=stand-in --grace-period=1 > /dev/null
-  python3 "$here/load.py" "$2" recover | sed 's/^/  /'
+  "$work/load" "$2" recover | sed 's/^/  /'
   awk '/^VmHWM/ { printf "  most memory: %.1f MiB", $2 / 1024 } /^RssAnon/ { printf " (now %.1f MiB without files)\n", $2 / 1024 }' "/proc/$3/status" 2> /dev/null || echo '  it has ended'
 }
 
@@ -80,12 +85,26 @@ port=$(free_port)
 "$windtunnel" up --port "$port" --dags "$work/dags" --bundle "$bundle" -q
 image=$(python3 -c 'import json, sys
 print(next(entry["reference"] for entry in json.load(open(sys.argv[1]))["entries"] if entry["role"] == "airflow"))' "$bundle/bundle.json")
-k create deployment stand-in --image "$image" -- python -c "$(cat "$here/server.py")" > /dev/null
 # The Service leads to a port by its name.
 target=$(k get service "$name-web" --output 'jsonpath={.spec.ports[0].targetPort}')
-k patch deployment stand-in --type json --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe",
-  "value": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}},
-  {"op": "add", "path": "/spec/template/spec/containers/0/ports", "value": [{"name": "'"$target"'", "containerPort": 8080}]}]' > /dev/null
+k apply --filename - > /dev/null << EOT
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: stand-in}
+spec:
+  selector: {matchLabels: {app: stand-in}}
+  template:
+    metadata: {labels: {app: stand-in}}
+    spec:
+      containers:
+        - name: server
+          image: $image
+          command: [/dags/server]
+          ports: [{name: $target, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+          volumeMounts: [{name: dags, mountPath: /dags, readOnly: true}]
+      volumes: [{name: dags, hostPath: {path: /windtunnel/dags}}]
+EOT
 k rollout status deployment/stand-in --timeout 90s > /dev/null
 k patch service "$name-web" --type json --patch '[{"op": "replace", "path": "/spec/selector", "value": {"app": "stand-in"}}]' > /dev/null
 

@@ -18,6 +18,10 @@ const SALT_LABEL: &[u8] = b"age-encryption.org/v1/scrypt";
 const CHUNK: usize = 64 * 1024;
 /// What authentication adds to a chunk.
 const TAG: usize = 16;
+/// Bytes of the salt of a passphrase.
+const SALT: usize = 16;
+/// Bytes of the key that the chunks' own comes from.
+const FILE_KEY: usize = 16;
 /// What a guess at the passphrase costs: two to the power of this, times 1 KiB of memory. 256 MiB, and a second, as age has it.
 const WORK: u8 = 18;
 /// What a file of somebody else's may ask for: 1 GiB.
@@ -138,8 +142,12 @@ pub(super) fn open(sealed: impl Read, passphrase: &SecretString) -> Result<Vec<u
     if work > MOST_WORK {
         return Err(Trouble::TooMuchWork.into());
     }
-    let key = wrapping_key(passphrase, &decode(salt)?, work)?;
-    let mut wrapped = decode(&body)?;
+    let (salt, mut wrapped) = (decode(salt)?, decode(&body)?);
+    // The specification demands both before a key is tried: a longer body might open with more than one passphrase.
+    if salt.len() != SALT || wrapped.len() != FILE_KEY + TAG {
+        return Err(Trouble::Damaged.into());
+    }
+    let key = wrapping_key(passphrase, &salt, work)?;
     let file_key = key.open_in_place(zero(), Aad::empty(), &mut wrapped).map_err(|_| Trouble::WrongPassphrase)?;
     let header = format!("{VERSION}\n{stanza}\n{body}\n---");
     hmac::verify(&header_key(file_key)?, header.as_bytes(), &decode(mac)?).map_err(|_| Trouble::Damaged)?;
@@ -165,6 +173,10 @@ fn open_chunks(mut sealed: impl Read, mut chunks: Chunks) -> Result<Vec<u8>> {
             let is_short = is_last && (is_whole || chunk.len() < TAG);
             return Err(if is_short { Trouble::CutShort } else { Trouble::Damaged }.into());
         };
+        // An end of its own belongs to nothing but an empty file.
+        if opened.is_empty() && !plain.is_empty() {
+            return Err(Trouble::Damaged.into());
+        }
         plain.extend_from_slice(opened);
         if is_last {
             return Ok(plain);

@@ -72,6 +72,25 @@ fn a_changed_byte_is_found_wherever_it_is() {
 }
 
 #[test]
+fn what_the_format_forbids_is_damaged_though_it_would_open() {
+    let mut sealer = Sealer::with_work(Vec::new(), &PASSPHRASE.into(), 4).unwrap();
+    sealer.write_all(&vec![7; CHUNK]).unwrap();
+    sealer.write_chunk(false).unwrap();
+    assert_eq!(trouble(&sealer.finish().unwrap()), Trouble::Damaged, "an end without a byte");
+
+    let good = sealed(b"secret");
+    let text = String::from_utf8_lossy(&good);
+    let lines: Vec<&str> = text.lines().take(3).collect();
+    for (of, longer) in [(lines[1].split(' ').nth(2).unwrap(), 17), (lines[2], 33)] {
+        let mut bytes = STANDARD_NO_PAD.decode(of).unwrap();
+        bytes.resize(longer, 0);
+        let header = format!("{}\n", lines.join("\n")).replace(of, &STANDARD_NO_PAD.encode(bytes));
+        let changed = [header.as_bytes(), &good[lines.join("\n").len() + 1..]].concat();
+        assert_eq!(trouble(&changed), Trouble::Damaged, "{longer} bytes");
+    }
+}
+
+#[test]
 fn what_is_not_for_a_passphrase_and_what_asks_for_too_much_is_refused_at_once() {
     assert_eq!(trouble(b"PK\x03\x04 and more\n"), Trouble::NotSealed);
     let of_key = format!("{VERSION}\n-> X25519 abc\nabc\n--- abc\n");

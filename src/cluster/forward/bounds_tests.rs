@@ -14,6 +14,7 @@ use super::connection::{LIMITS, Limits};
 use super::connection_tests::{Forward, limited};
 use super::direct::Direct;
 use super::fake_node::FakeNode;
+use super::pool::MOST;
 
 /// What is short in a test.
 const SHORT: Duration = Duration::from_millis(100);
@@ -168,6 +169,27 @@ async fn five_hundred_clients_at_once_are_served_by_few_tunnels() {
     }
     let tunnels = node.tunnels.load(Ordering::Relaxed);
     assert!(tunnels <= 48, "{tunnels} tunnels");
+}
+
+#[tokio::test]
+async fn who_finds_all_tunnels_held_waits_for_one() {
+    let (forward, node) = by_tunnel(LIMITS).await;
+    let mut holders = Vec::new();
+    for _ in 0..MOST {
+        let (mut client, _) = forward.client().await;
+        client.write_all(b"hello").await.unwrap();
+        holders.push(client);
+    }
+    for client in &mut holders {
+        assert_eq!(word(client, 5).await, "hello");
+    }
+    let (mut late, _) = forward.client().await;
+    late.write_all(b"question").await.unwrap();
+    // Longer than it takes to become a crowd.
+    assert!(timeout(SHORT * 20, late.read(&mut [0])).await.is_err());
+    holders.pop();
+    assert_eq!(word(&mut late, 6).await, "answer");
+    assert_eq!(node.tunnels.load(Ordering::Relaxed), MOST);
 }
 
 #[tokio::test]

@@ -108,10 +108,10 @@ async fn by_a_route(client: &mut TcpStream, now: &Backends, shared: &Shared) -> 
         shared.direct.borrow().obstacle.clone().unwrap_or_else(|| "the route is not proven yet".to_owned());
     if let Some(address) = address {
         match connect(address).await {
-            Ok(mut node) => {
+            Ok(node) => {
                 tokio::select! {
                     // That one of them broke off is the client's matter, not ours to report.
-                    _ = splice(client, &mut node, shared.limits.answer) => {}
+                    _ = splice(client, &node, shared.limits.answer) => {}
                     () = moved(address, shared) => {}
                     () = gone(&now.pods, shared) => {}
                 }
@@ -126,7 +126,9 @@ async fn by_a_route(client: &mut TcpStream, now: &Backends, shared: &Shared) -> 
     if shared.only == Some(Route::Direct) {
         return Err(reason);
     }
-    let (mut tunnel, pair) = shared.pool.take(now).await?;
+    let (mut tunnel, pair) = timeout(shared.limits.pod, shared.pool.take(now))
+        .await
+        .unwrap_or_else(|_| Err("as many connections as may be go through the API server".to_owned()))?;
     let pod = tunnel.pod.clone();
     let end = tokio::select! {
         end = carry(&mut tunnel, pair, client, shared.limits.answer) => end,

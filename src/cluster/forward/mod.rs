@@ -16,6 +16,8 @@
 mod backends;
 #[cfg(test)]
 mod bounds_tests;
+#[cfg(target_os = "linux")]
+mod bulk;
 mod carry;
 mod condition;
 mod connection;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backends::{Backends, PodPort};
@@ -13,11 +13,13 @@ use super::tunnel::{Pair, Tunnel};
 
 /// How many tunnels are kept open in advance while the API server's route is the one in use: what a browser opens at once.
 const SPARE: usize = 6;
-/// How many tunnels there are that are used again. More would not make a local API server faster, and each takes memory:
-/// about 50 KiB here, more there.
+/// How many tunnels there usually are. More would not make a local API server faster, and each takes memory: about 50 KiB
+/// here, more there.
 const PLACES: usize = 48;
-/// A client gets a tunnel of its own when none came back for so long: then others hold all of them for long.
+/// More than that are opened when none came back for so long: then others hold all of them for long.
 const CROWD: Duration = Duration::from_secs(1);
+/// How many there are at most: with them this process stays below 15 MiB.
+pub(super) const MOST: usize = 112;
 /// How long after a rush all of them are kept.
 const RUSH: Duration = Duration::from_secs(30);
 /// How many tunnels are opened at a time: each costs the API server and the kubelet a TLS handshake of their own.
@@ -32,6 +34,7 @@ pub(super) struct Pool {
     namespace: String,
     idle: Mutex<Idle>,
     places: Arc<Semaphore>,
+    more: Arc<Semaphore>,
     opening: Semaphore,
     turn: AtomicUsize,
     /// One permit for each idle tunnel, or more where some were closed: who gets one and finds none asks again.
@@ -52,6 +55,7 @@ impl Pool {
             namespace,
             idle: Mutex::new(Idle { tunnels: Vec::new(), last_taken: Instant::now(), last_back: Instant::now() }),
             places: Arc::new(Semaphore::new(PLACES)),
+            more: Arc::new(Semaphore::new(MOST - PLACES)),
             opening: Semaphore::new(OPENING),
             turn: AtomicUsize::new(0),
             available: Semaphore::new(0),
@@ -60,7 +64,7 @@ impl Pool {
     }
 
     /// A tunnel to one of the pods with streams for a client: an idle one, or else whichever comes first, one that
-    /// another client gives back or a new one. Where many clients hold theirs for long, it is one for this client alone.
+    /// another client gives back or a new one. Waits as long as all that there may be carry others.
     pub(super) async fn take(&self, backends: &Backends) -> Result<(Tunnel, Pair), String> {
         // First come, first served: the place in the queue is kept while other ways are looked at.
         let mut idle = std::pin::pin!(self.available.acquire());
@@ -80,12 +84,23 @@ impl Pool {
                     idle.set(self.available.acquire());
                     continue;
                 }
-                place = Arc::clone(&self.places).acquire_owned() => place.ok(),
-                () = sleep(CROWD) => if self.lock().last_back.elapsed() < CROWD { continue } else { None },
+                place = Arc::clone(&self.places).acquire_owned() => place,
+                more = self.one_more() => more,
             };
+            let place = place.map_err(|error| error.to_string())?;
             let mut tunnel = self.open(backends, place).await?;
             let pair = tunnel.begin().await?;
             return Ok((tunnel, pair));
+        }
+    }
+
+    /// A place beyond the usual ones, once there is a crowd.
+    async fn one_more(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        loop {
+            sleep(CROWD).await;
+            if self.lock().last_back.elapsed() >= CROWD {
+                return Arc::clone(&self.more).acquire_owned().await;
+            }
         }
     }
 
@@ -108,7 +123,7 @@ impl Pool {
             // Without a free place there is a rush, and nothing to spare.
             let place = Arc::clone(&self.places).try_acquire_owned().ok().filter(|_| open < wanted);
             let mut pause = RUSH;
-            if place.is_some() {
+            if let Some(place) = place {
                 pause = match self.open(&now, place).await {
                     Ok(tunnel) => {
                         self.give_back(tunnel);
@@ -127,7 +142,7 @@ impl Pool {
         }
     }
 
-    async fn open(&self, backends: &Backends, place: Option<OwnedSemaphorePermit>) -> Result<Tunnel, String> {
+    async fn open(&self, backends: &Backends, place: OwnedSemaphorePermit) -> Result<Tunnel, String> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let (Some(cluster), Some(pod)) = (&backends.cluster, backends.pods.get(turn % backends.pods.len().max(1)))
         else {

@@ -30,8 +30,8 @@ pub(super) struct Tunnel {
     pub(super) reader: FrameReader,
     pub(super) writer: FrameWriter,
     clients: u32,
-    /// Its place among the tunnels that are used again; one of a rush has none.
-    place: Option<OwnedSemaphorePermit>,
+    /// Its place among all that there may be.
+    _place: OwnedSemaphorePermit,
 }
 
 /// The two streams of one client.
@@ -56,7 +56,7 @@ impl Tunnel {
         cluster: &Cluster,
         namespace: &str,
         pod: PodPort,
-        place: Option<OwnedSemaphorePermit>,
+        place: OwnedSemaphorePermit,
     ) -> Result<Self, String> {
         let request = Request::post(format!("/api/v1/namespaces/{namespace}/pods/{}/portforward", pod.pod))
             .header(header::CONNECTION, "Upgrade")
@@ -71,12 +71,12 @@ impl Tunnel {
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| one_line(&error))?;
         let (reader, writer) = frames(upgraded);
-        Ok(Self { pod, reader, writer, clients: 0, place })
+        Ok(Self { pod, reader, writer, clients: 0, _place: place })
     }
 
     /// Whether another client may be sent through.
     pub(super) const fn reusable(&self) -> bool {
-        self.place.is_some() && self.clients < CLIENTS
+        self.clients < CLIENTS
     }
 
     /// Opens the streams of a client. Nothing of the client's is touched, so that after a failure another tunnel can be

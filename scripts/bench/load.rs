@@ -1,0 +1,135 @@
+//! Asks a web server on 127.0.0.1, each time by a new connection, and prints one line for each measurement.
+//!
+//!     load PORT SECONDS      throughput of a large answer, then small requests by 1, 50 and 200 clients for so many seconds each
+//!     load PORT recover      seconds until a request is answered
+//!
+//! A program of its own, without dependencies: what asks has to be much quicker than what is measured.
+
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a forward may take to answer again.
+const RECOVERY: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The number of bytes of the answer's body. It is whole by its length: some forwards hold the end of the connection back.
+fn ask(port: u16, path: &str, patience: Duration, buffer: &mut [u8]) -> Result<usize> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut head = Vec::new();
+    let (begin, length) = loop {
+        let count = some(&mut connection, buffer)?;
+        head.extend_from_slice(&buffer[..count]);
+        if let Some(begin) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            break (begin + 4, length(&head[..begin])?);
+        }
+    };
+    let mut come = head.len() - begin;
+    while come < length {
+        come += some(&mut connection, buffer)?;
+    }
+    Ok(length)
+}
+
+fn some(connection: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
+    match connection.read(buffer)? {
+        0 => Err(Error::from(ErrorKind::UnexpectedEof)),
+        count => Ok(count),
+    }
+}
+
+fn length(head: &[u8]) -> Result<usize> {
+    let head = String::from_utf8_lossy(head).to_lowercase();
+    let wrong = || Error::new(ErrorKind::InvalidData, head.clone());
+    if !head.starts_with("http/1.1 200") {
+        return Err(wrong());
+    }
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    line.and_then(|length| length.trim().parse().ok()).ok_or_else(wrong)
+}
+
+/// Milliseconds of each answer, and how many failed.
+fn client(port: u16, end: Instant) -> (Vec<f64>, usize) {
+    let (mut times, mut failed, mut buffer) = (Vec::new(), 0, vec![0; 8192]);
+    while Instant::now() < end {
+        let begin = Instant::now();
+        match ask(port, "/", PATIENCE, &mut buffer) {
+            Ok(_) => times.push(begin.elapsed().as_secs_f64() * 1000.0),
+            Err(_) => failed += 1,
+        }
+    }
+    (times, failed)
+}
+
+fn small(port: u16, clients: usize, seconds: f64) {
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(seconds);
+    let threads: Vec<_> = (0..clients).map(|_| thread::spawn(move || client(port, end))).collect();
+    let (mut times, mut failed) = (Vec::new(), 0);
+    for thread in threads {
+        let (its_times, its_failed) = thread.join().expect("a client does not panic");
+        times.extend(its_times);
+        failed += its_failed;
+    }
+    let took = begin.elapsed().as_secs_f64();
+    times.sort_by(f64::total_cmp);
+    let at = |hundredth: usize| times.get(times.len() * hundredth / 100).copied().unwrap_or(f64::NAN);
+    println!(
+        "{clients:3} clients: {:7.0} requests/s   p50 {:7.2} ms   p99 {:7.1} ms   {failed} failed",
+        times.len() as f64 / took,
+        at(50),
+        at(99)
+    );
+}
+
+/// The median of three.
+fn large(port: u16) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut rates = Vec::new();
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let count = ask(port, "/large", PATIENCE, &mut buffer)?;
+        rates.push(count as f64 / 1e6 / begin.elapsed().as_secs_f64());
+    }
+    rates.sort_by(f64::total_cmp);
+    println!("large answer: {:.0} MB/s", rates[1]);
+    Ok(())
+}
+
+fn recover(port: u16) {
+    let begin = Instant::now();
+    let (mut failed, mut buffer) = (0, vec![0; 8192]);
+    while begin.elapsed() < RECOVERY {
+        if ask(port, "/", RECOVERY, &mut buffer).is_ok() {
+            println!(
+                "after the pod had gone: answered in {:.1} s, {failed} failed before",
+                begin.elapsed().as_secs_f64()
+            );
+            return;
+        }
+        failed += 1;
+        thread::sleep(PAUSE);
+    }
+    println!("after the pod had gone: no answer within {} s, {failed} failed", RECOVERY.as_secs());
+}
+
+fn main() -> Result<()> {
+    let wrong = || Error::new(ErrorKind::InvalidInput, "usage: load PORT SECONDS|recover");
+    let [port, what] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else { return Err(wrong()) };
+    let port = port.parse().map_err(|_| wrong())?;
+    if what == "recover" {
+        recover(port);
+        return Ok(());
+    }
+    let seconds = what.parse().map_err(|_| wrong())?;
+    large(port)?;
+    for clients in [1, 50, 200] {
+        small(port, clients, seconds);
+    }
+    Ok(())
+}
