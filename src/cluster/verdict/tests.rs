@@ -84,6 +84,10 @@ fn what_heals_by_itself_does_not_end_the_wait() {
     assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some(Code::UnschedulableTaint));
     assert_eq!(progressing(&case!("start_cgroup_gone"), "22:01:03").1, Some(Code::StartFailed));
     assert_eq!(progressing(&case!("start_cut_short"), "22:41:03").1, Some(Code::StartFailed));
+    // The cluster has a default storage class since, which the claim was given.
+    let given = include_str!("testdata/no_default_storage_class.yaml")
+        .replace("  accessModes: [ReadWriteMany]", "  storageClassName: standard\n  accessModes: [ReadWriteMany]");
+    assert_eq!(progressing(&[BASE, &given], "22:09:00").1, None);
     // It was restarted long ago, and now failed once.
     let once = include_str!("testdata/start_cut_short.yaml").replace("context canceled", "no space left on device");
     assert_eq!(progressing(&[BASE, &once], "22:41:03").1, Some(Code::StartFailed));

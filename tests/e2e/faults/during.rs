@@ -1,10 +1,9 @@
 //! Something that happens while a command is at work.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::environment::Environment;
-use crate::http::get;
 use crate::outcome::Outcome;
 use crate::until::until;
 
@@ -38,19 +37,6 @@ pub(super) fn await_step(environment: &Environment, step: &str) {
         let told = std::fs::read_to_string(events(environment)).unwrap_or_default();
         if told.contains(&begun) { Ok(()) } else { Err(told) }
     });
-}
-
-/// When somebody last answered at an address that falls silent, which must be before the deadline.
-pub(super) fn last_answer(url: &str, deadline: Duration) -> SystemTime {
-    let mut last = SystemTime::now();
-    until("the API server to be gone", deadline, || match get(url, Duration::from_secs(1)) {
-        Ok(_) => {
-            last = SystemTime::now();
-            Err("it answers")
-        }
-        Err(_) => Ok(()),
-    });
-    last
 }
 
 fn events(environment: &Environment) -> PathBuf {

@@ -4,15 +4,17 @@
 //! not the engine (one with `live-restore` may stop and come back meanwhile); the time to the verdict counts from its last answer.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use super::during::{during, last_answer};
+use super::during::during;
 use super::report::Met;
 use crate::artefacts::{say, stage};
 use crate::docker::node;
 use crate::engine::Engine;
 use crate::environment::{Environment, bundle};
+use crate::http::get;
 use crate::outcome::Outcome;
+use crate::until::until;
 
 /// How long `up` may take to tell of an engine that is gone; the engine's own end, with its containers, takes most of it.
 const WITHIN: Duration = Duration::from_secs(40);
@@ -34,7 +36,7 @@ fn engine_stopped() {
                 let api_server = api_server(&engine, &environment);
                 std::thread::scope(|scope| {
                     scope.spawn(|| engine.stop());
-                    last_answer(&api_server, WITHIN)
+                    last_answer(&api_server)
                 })
             },
         );
@@ -51,6 +53,18 @@ fn engine_stopped() {
 fn api_server(engine: &Engine, environment: &Environment) -> String {
     let port = engine.ask(&["port", &node(&environment.name), "6443/tcp"]);
     format!("http://{}/", String::from_utf8(port.stdout).unwrap().trim())
+}
+
+fn last_answer(url: &str) -> SystemTime {
+    let mut last = SystemTime::now();
+    until("the API server to be gone", WITHIN, || match get(url, Duration::from_secs(1)) {
+        Ok(_) => {
+            last = SystemTime::now();
+            Err("it answers")
+        }
+        Err(_) => Ok(()),
+    });
+    last
 }
 
 fn up_at(socket: &Path, environment: &Environment) -> Outcome {
