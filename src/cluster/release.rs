@@ -57,9 +57,7 @@ impl Cluster {
             .list_metadata(&selector)
             .await
             .during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?;
-        let revisions =
-            list.items.into_iter().filter_map(|secret| revision(secret.metadata.name?, &secret.metadata.labels?));
-        Ok(revisions.max_by_key(|revision| revision.number))
+        Ok(newest(list.items.into_iter().filter_map(|secret| Some((secret.metadata.name?, secret.metadata.labels?)))))
     }
 
     /// Whether all of a release's workloads exist: somebody may have deleted one since Helm made it.
@@ -131,6 +129,12 @@ impl Cluster {
             .map(drop)
             .during(Kind::Cluster, format!("cannot remove the interrupted Helm revision {}", revision.number))
     }
+}
+
+/// The newest of the revisions that are in Secrets of these names and labels.
+pub(super) fn newest(secrets: impl IntoIterator<Item = (String, BTreeMap<String, String>)>) -> Option<Revision> {
+    let revisions = secrets.into_iter().filter_map(|(secret, labels)| revision(secret, &labels));
+    revisions.max_by_key(|revision| revision.number)
 }
 
 fn revision(secret: String, labels: &BTreeMap<String, String>) -> Option<Revision> {

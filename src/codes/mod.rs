@@ -112,6 +112,7 @@ codes! {
     ServiceAccountMissing = "WT417", "service_account_missing";
     WebhookDenied = "WT418", "webhook_denied";
     LimitRange = "WT419", "limit_range";
+    JobSuspended = "WT420", "job_suspended";
     UnschedulableCpu = "WT501", "unschedulable_cpu";
     UnschedulableMemory = "WT502", "unschedulable_memory";
     UnschedulableStorage = "WT503", "unschedulable_storage";
@@ -123,6 +124,7 @@ codes! {
     UnschedulableAffinity = "WT509", "unschedulable_affinity";
     UnschedulableCordoned = "WT510", "unschedulable_cordoned";
     UnschedulableVolume = "WT511", "unschedulable_volume";
+    UnschedulableGated = "WT512", "unschedulable_gated";
     ClaimMissing = "WT601", "claim_missing";
     NoDefaultStorageClass = "WT602", "no_default_storage_class";
     StorageClassMissing = "WT603", "storage_class_missing";
@@ -139,6 +141,7 @@ codes! {
     NotReadyInTime = "WT708", "not_ready_in_time";
     NodeStopped = "WT709", "node_stopped";
     DnsFailed = "WT710", "dns_failed";
+    NodeNetworkUnavailable = "WT711", "node_network_unavailable";
     MigrationFailed = "WT801", "migration_failed";
     AirflowUnhealthy = "WT802", "airflow_unhealthy";
     NotAirflow = "WT803", "not_airflow";

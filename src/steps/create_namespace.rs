@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::Context;
+use super::{Context, whole};
 use crate::cluster::Cluster;
 use crate::cluster::namespace::Found;
-use crate::cluster::termination::Held;
-use crate::cluster::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::plan::{Plan, Provider};
@@ -28,9 +26,7 @@ const TERMINATION: Duration = Duration::from_mins(1);
 pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
     let Context { plan, ui, .. } = context;
     let step = ui.step("create_namespace", "Creating namespace");
-    if cluster.namespace(&plan.namespace, &plan.name).await? == Found::Terminating
-        && cluster.held_objects(&plan.namespace).await?.is_empty()
-    {
+    if cluster.leaving_namespace(whole(plan)).await?.is_some_and(|leaving| !leaving.terminal) {
         step.note(&format!("waiting for the namespace `{}`, which is being deleted, to be gone", plan.namespace));
         cluster.await_termination(&plan.namespace, plan.timeout.min(TERMINATION)).await;
     }
@@ -53,7 +49,11 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
 pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failure> {
     let found = cluster.namespace(&plan.namespace, &plan.name).await?;
     match &found {
-        Found::Terminating => Err(terminating(plan, &cluster.held_objects(&plan.namespace).await?)),
+        Found::Terminating => match cluster.leaving_namespace(whole(plan)).await? {
+            Some(verdict) => Err(Failure { kind: Kind::Cluster, ..verdict.into() }),
+            // It has gone since.
+            None => Ok(Found::Absent),
+        },
         Found::Foreign(objects) if !objects.is_empty() && !plan.adopt_namespace => {
             // Where an earlier `up` was let in, it left its Secret.
             let secret = stacks::credentials_secret(&plan.name);
@@ -64,25 +64,6 @@ pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failu
         }
         Found::Absent | Found::Foreign(_) | Found::Ours => Ok(found),
     }
-}
-
-/// A namespace that is being deleted, and what keeps it.
-fn terminating(plan: &Plan, held: &[Held]) -> Failure {
-    let namespace = &plan.namespace;
-    let failure = |message| Failure::new(Kind::Cluster, message).code(Code::NamespaceTerminating);
-    let Some(first) = held.first() else {
-        return failure(format!("the namespace `{namespace}` is being deleted"))
-            .hint("run this again when it is gone, or use another one: `windtunnel up --namespace NAME`");
-    };
-    let patch = Expected { environment: &plan.name, namespace, workloads: &[] }.kubectl(
-        namespace,
-        &format!("patch {} --type merge --patch '{{\"metadata\":{{\"finalizers\":null}}}}'", first.object),
-    );
-    failure(format!("the namespace `{namespace}` cannot be deleted: {} is held by a finalizer", first.object))
-        .evidence_lines(held.iter().take(NAMED).map(|held| format!("{}: finalizer {}", held.object, held.finalizer)))
-        .hint("bring back what takes the finalizer off; or, if it is gone for good, take it off yourself:")
-        .hint(patch)
-        .hint("or use another namespace: `windtunnel up --namespace NAME`")
 }
 
 fn in_use(namespace: &str, objects: &[String]) -> Failure {
@@ -135,14 +116,13 @@ fn unchanged(plan: &Plan, kept: &Credentials, found: &Credentials) -> Result<(),
     let secret = stacks::credentials_secret(&plan.name);
     for (kept, found, code, what, done) in fields {
         if kept.expose_secret() != found.expose_secret() {
-            let expected = Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] };
-            let delete = expected.kubectl(&plan.namespace, &format!("delete secret {secret}"));
+            let delete = whole(plan).kubectl(&plan.namespace, &format!("delete secret {secret}"));
             let message =
                 format!("the {what} in the Secret `{secret}` is not the one that the database was {done} with");
             return Err(Failure::new(Kind::Verdict, message)
                 .code(code)
                 .evidence("somebody changed the Secret since the last `windtunnel up`")
-                .hint(format!("let windtunnel write it as it was: {delete}, then {}", expected.command("up")))
+                .hint(format!("let windtunnel write it as it was: {delete}, then {}", whole(plan).command("up")))
                 .hint("where it is meant: begin with fresh data: `windtunnel reset data`"));
         }
     }

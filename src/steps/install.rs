@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::prerequisites::Prerequisites;
-use super::{Context, helm_words, manifest_changes};
+use super::{Context, helm_words, manifest_changes, whole};
 use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
-use crate::cluster::release::{INPUTS_LABEL, Revision};
+use crate::cluster::release::INPUTS_LABEL;
 use crate::cluster::survey;
+use crate::cluster::verdict::judge_release;
 use crate::cluster::workload::Expected;
-use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::images::{digest_of, hexadecimal};
 use crate::stacks::{self, Chart, HelmRelease, Release};
@@ -110,10 +110,11 @@ impl Installation<'_> {
         let (user_values, set) = part.user_values(plan);
         let inputs = digest(part, provided, user_values, set)?;
         let mut revision = cluster.release(&plan.namespace, &part.name).await?;
+        let verdict = revision.as_ref().and_then(|newest| judge_release(whole(plan), &part.name, newest));
+        if let Some(verdict) = verdict {
+            return Err(Failure { kind: Kind::Chart, ..verdict.into() });
+        }
         if let Some(pending) = revision.take_if(|revision| revision.is_pending()) {
-            if !pending.is_ours() {
-                return Err(somebody_elses(context, part, &pending));
-            }
             step.doing(format!("revision {} was cut short: installing over it", pending.number));
             cluster.forget_revision(&plan.namespace, &pending).await?;
             cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
@@ -191,20 +192,6 @@ pub(super) fn place_chart<'a>(
         (Chart::Named(_), Some(chart)) => Ok(chart),
         (Chart::Named(_), None) => Err(Failure::bug(format!("the chart of {} was not provided", part.name))),
     }
-}
-
-/// The revision of a Helm that windtunnel did not run: it may be at work on it still.
-fn somebody_elses(context: Context<'_>, part: &HelmRelease, pending: &Revision) -> Failure {
-    let Context { plan, .. } = context;
-    let act = if pending.status == "pending-install" { "uninstall" } else { "rollback" };
-    let kubeconfig =
-        Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] }.command("kubeconfig");
-    let helm = format!("helm --kubeconfig \"$({})\" --namespace {}", kubeconfig.trim_matches('`'), plan.namespace);
-    Failure::new(Kind::Chart, format!("the Helm release `{}` is {}", part.name, pending.status))
-        .code(Code::ReleasePending)
-        .evidence(format!("revision {} was not begun by windtunnel", pending.number))
-        .hint(format!("see whether somebody is at work on it: `{helm} history {}`", part.name))
-        .hint(format!("if nobody is: `{helm} {act} {}`, then `windtunnel up`", part.name))
 }
 
 /// The chart as files, for Helm; nothing of an earlier chart is left beside it.

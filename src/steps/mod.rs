@@ -21,6 +21,7 @@ pub mod start_cluster;
 pub mod stop_cluster;
 pub mod wait_for_pods;
 
+use crate::cluster::workload::Expected;
 use crate::plan::Plan;
 use crate::state::EnvironmentPaths;
 use crate::surroundings::Surroundings;
@@ -37,4 +38,9 @@ pub struct Context<'a> {
     pub surroundings: &'a Surroundings,
     /// The way to the terminal.
     pub ui: &'a Ui,
+}
+
+/// The environment for what is said of all of it, whatever its workloads are.
+fn whole(plan: &Plan) -> Expected<'_> {
+    Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &[] }
 }

@@ -1,6 +1,6 @@
 //! Airflow as its own clients see it: health and REST interface through the forwarded port.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -80,6 +80,14 @@ impl Airflow {
         let runs = self.call("GET", &format!("dags/{dag}/dagRuns?order_by=id"), None).unwrap();
         let names = runs["dag_runs"].as_array().unwrap().iter().map(|run| run["dag_run_id"].as_str().unwrap());
         names.map(str::to_owned).collect()
+    }
+
+    /// When Airflow found that it cannot import this file.
+    pub(crate) fn import_error(&self, file: &str) -> SystemTime {
+        let errors = self.call("GET", "importErrors", None).unwrap();
+        let is_it = |error: &&Value| error["filename"].as_str().is_some_and(|name| name.ends_with(file));
+        let error = errors["import_errors"].as_array().unwrap().iter().find(is_it).unwrap();
+        error["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().into()
     }
 
     /// Makes a variable.

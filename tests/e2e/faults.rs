@@ -2,12 +2,14 @@
 //!
 //! Most are in the table `faults/matrix.yaml`. The machine's engine is everybody's and is not stopped: `faults/engine.rs` starts one for that.
 
+mod dag;
 mod during;
 mod engine;
 mod job;
 mod matrix;
 mod namespace;
 mod node;
+mod release;
 mod report;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use self::during::{await_step, during};
 pub(crate) use self::job::migration_job_fails;
-use self::report::Met;
+use self::report::{Met, NAMED};
 use crate::airflow::assert_healthy;
 use crate::artefacts::stage;
 use crate::docker::docker;
@@ -28,6 +30,7 @@ fn faults() {
     stage("faults", "a port that is taken", || port_taken(&environment));
     stage("faults", "a port that is taken after the check", || port_taken_late(&environment));
     stage("faults", "`up`", || environment.up(&[]).succeeded());
+    stage("faults", "a DAG file that cannot be imported", || dag::broken(&environment));
 
     matrix::meet_all(&environment);
     stage("faults", "`up` with the right profile repairs", || {
@@ -49,17 +52,23 @@ fn faults_below_the_release() {
     stage("faults", "the API server is away for 30 s", || node::api_server_away(&environment));
     stage("faults", "the node's container is stopped", || node::node_stopped(&environment));
     stage("faults", "the database's pod is deleted during the migration", || node::database_deleted(&environment));
+    stage("faults", "an installation that somebody's Helm was stopped in", || {
+        release::left_in_pending_install(&environment)
+    });
     stage("faults", "a namespace that a finalizer holds", || namespace::held_by_a_finalizer(&environment));
     stage("faults", "down", || environment.windtunnel(&["down", "--yes"]).succeeded());
 }
 
 fn port_taken(environment: &Environment) {
     let _stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, environment.port)).unwrap();
-    let up = environment.up(&["--output", "json"]).ended_with(9);
-    let failure = up.last_event();
-    assert_eq!(failure["event"], "failure", "{up}");
+    let seen = SystemTime::now();
+    let up = environment.up(&["--output", "json"]);
+    let met = Met { title: "a port that is taken", up: &up, seen };
+    met.say();
     // The holder is this test.
-    up.says(&[&environment.port.to_string(), &std::process::id().to_string()]);
+    met.assert_named(&["port_taken".to_owned()], 9, &[environment.port.to_string(), std::process::id().to_string()]);
+    met.assert_named_soon(NAMED);
+    met.assert_hint(environment, "--port");
     assert_ne!(
         docker(&["container", "inspect", &crate::docker::node(&environment.name)]).code,
         Some(0),
@@ -81,5 +90,6 @@ fn port_taken_late(environment: &Environment) {
     let met = Met { title: "a port that is taken after the check", up: &up, seen };
     met.say();
     met.assert_named(&["port_taken".to_owned()], 9, &[environment.port.to_string(), std::process::id().to_string()]);
+    met.assert_named_soon(NAMED);
     met.assert_soon(Duration::from_secs(5));
 }

@@ -8,7 +8,7 @@ use windtunnel::codes::Code;
 
 const VERDICT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cluster/verdict");
 /// Files of tests, which name codes that they expect.
-const TESTS: [&str; 3] = ["recorded.rs", "samples.rs", "tests.rs"];
+const TESTS: [&str; 4] = ["others.rs", "recorded.rs", "samples.rs", "tests.rs"];
 /// Codes that no fault can be caused for on a cluster of kind's, and why. There is none.
 const NOT_RECORDED: [(Code, &str); 0] = [];
 

@@ -1,4 +1,6 @@
-//! A Job that has failed for good: it makes no more pods, and what waits for it waits in vain.
+//! A Job that has failed for good, or that somebody has suspended: it makes no more pods, and what waits for it waits in vain.
+//!
+//! Some suspend each Job when it is made, and resume it when its turn has come: terminal after 10 s.
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -7,9 +9,23 @@ use super::view::{View, containers, of_job};
 use super::{LogSource, Verdict, crash, said};
 use crate::codes::Code;
 
+/// Seconds that a Job may be suspended.
+const SUSPENDED: u64 = 10;
+
 pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
     if workload.kind != WorkloadKind::Job {
         return None;
+    }
+    if let Some(suspended) = view.job_condition(&workload.name, "Suspended") {
+        let resume = format!("patch job {} --type merge --patch '{{\"spec\":{{\"suspend\":false}}}}'", workload.name);
+        let verdict = Verdict::new(Code::JobSuspended, workload.to_string(), "it is suspended, so it makes no pod");
+        return Some(
+            verdict
+                .evidence(suspended.message.clone().unwrap_or_default())
+                .hint(format!("resume it: {}", view.kubectl(&resume)))
+                .hint(format!("then {}", view.command("up")))
+                .terminal_if(view.seconds_since(suspended.last_transition_time.as_ref()) >= SUSPENDED),
+        );
     }
     let failed = view.job_condition(&workload.name, "Failed")?;
     let is_migration = workload.name.contains("migration");

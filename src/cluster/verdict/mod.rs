@@ -10,12 +10,16 @@ mod image;
 mod job;
 mod log_source;
 mod mount;
+mod namespace;
 mod node;
+#[cfg(test)]
+mod others;
 mod probe;
 mod progress;
 mod readiness;
 #[cfg(test)]
 mod recorded;
+mod release;
 mod root;
 mod said;
 #[cfg(test)]
@@ -34,10 +38,12 @@ use crate::codes::Code;
 use crate::error::{Failure, Kind};
 pub use log_source::LogSource;
 pub(super) use log_source::wanted as wanted_logs;
+pub(super) use namespace::{is_held, judge as judge_namespace};
 pub(super) use progress::PULLING;
 pub use progress::PodState;
 pub(super) use progress::{last_seen, summary};
 pub(super) use readiness::count;
+pub use release::judge as judge_release;
 pub(super) use root::is_refusal;
 pub(super) use said::lacks_names;
 pub(super) use view::{Observed, View, containers, is_ready};

@@ -1,9 +1,9 @@
-//! The node: not ready, short of disk, memory or processes, and the pods it evicted.
+//! The node: not ready, without a network, short of disk, memory or processes, and the pods it evicted.
 //!
-//! A node becomes ready a while after its cluster is made, so *not ready* is terminal after 60 s. Pressure is terminal after 10 s: the kubelet
+//! A node becomes ready a while after its cluster is made, and its network is, so both are terminal after 60 s. Pressure is terminal after 10 s: the kubelet
 //! keeps it up for 5 minutes (`--eviction-pressure-transition-period`) and nothing starts until then. One eviction may free what was short;
 //! the second one of a workload is terminal, or the first while the node is still under pressure, or for the pod's own limit, which the next
-//! pod meets as well.
+//! pod meets as well. Conditions that others invent are not judged: which of their values is the good one is not known (k3s has `EtcdIsVoter`).
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kube::ResourceExt;
@@ -56,7 +56,14 @@ pub(super) fn judge(view: &View<'_>) -> Vec<Verdict> {
             ))
             .terminal_if(view.seconds_since(condition.last_transition_time.as_ref()) >= NOT_READY)
     });
-    pressed.chain(unready).collect()
+    let cut_off = of(node, "NetworkUnavailable").filter(|condition| condition.status == "True").map(|condition| {
+        Verdict::new(Code::NodeNetworkUnavailable, &object, "its network is not set up, so no pod is placed on it")
+            .evidence(condition.message.clone().unwrap_or_default())
+            .hint(format!("see what sets it up: {}", view.kubectl_in("kube-system", "get pods")))
+            .hint(format!("when it does: {}", view.command("up")))
+            .terminal_if(view.seconds_since(condition.last_transition_time.as_ref()) >= NOT_READY)
+    });
+    pressed.chain(unready).chain(cut_off).collect()
 }
 
 /// Whether each node is ready for pods.

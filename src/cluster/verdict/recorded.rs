@@ -2,11 +2,15 @@
 //!
 //! That every code of a verdict has one is for `tests/it/recorded.rs`, which may read the folder.
 
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
+use serde_yaml::Value;
 
+use super::super::release::newest;
 use super::super::workload::{Expected, Workload};
 use super::samples::observed;
-use super::{Judgement, Verdict, judge};
+use super::{Judgement, Verdict, judge, judge_namespace, judge_release};
 use crate::codes::Code;
 
 /// The first document of a recording.
@@ -52,6 +56,28 @@ impl Recording {
     }
 }
 
+/// The metadata of a document, or of an item of one.
+fn metadata(value: &Value) -> ObjectMeta {
+    serde_yaml::from_value(value["metadata"].clone()).unwrap()
+}
+
+/// Of a recorded Helm release: its Secrets, without what is in them.
+fn release(expected: Expected<'_>, documents: &[Value]) -> Option<Verdict> {
+    let secrets = documents.iter().filter(|document| document["kind"] == "Secret").map(metadata);
+    let newest = newest(secrets.filter_map(|secret| Some((secret.name?, secret.labels?))))?;
+    judge_release(expected, expected.environment, &newest)
+}
+
+/// Of a recorded namespace: itself, and what is left in it.
+fn namespace(expected: Expected<'_>, documents: &[Value]) -> Option<Verdict> {
+    let document = |kind: &str| documents.iter().find(|document| document["kind"] == kind);
+    let namespace: Namespace = serde_yaml::from_value(document("Namespace")?.clone()).unwrap();
+    let items = document("Leaving")?["items"].as_sequence().unwrap();
+    let objects: Vec<_> =
+        items.iter().map(|item| (item["kind"].as_str().unwrap().to_owned(), metadata(item))).collect();
+    judge_namespace(expected, &namespace, &objects)
+}
+
 macro_rules! recordings {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!("testdata/recorded/", $name, ".yaml")))),*]
@@ -91,16 +117,19 @@ fn each_recorded_fault_is_named() {
         "image_unauthorized",
         "image_untrusted_registry",
         "image_wrong_platform",
+        "job_suspended",
         "limit_range",
         "migration_failed",
         "migration_missing",
         "module_missing",
         "more_memory_than_the_node_has",
         "mount_failed",
+        "namespace_terminating",
         "no_default_storage_class",
         "node_disk_full",
         "node_disk_pressure",
         "node_memory_pressure",
+        "node_network_unavailable",
         "node_not_ready",
         "node_pid_pressure",
         "out_of_memory",
@@ -108,6 +137,7 @@ fn each_recorded_fault_is_named() {
         "pod_security_denied",
         "probe_failed",
         "quota_exceeded",
+        "release_pending",
         "sandbox_failed",
         "schema_unknown",
         "secret_missing",
@@ -118,6 +148,7 @@ fn each_recorded_fault_is_named() {
         "unschedulable_affinity",
         "unschedulable_cordoned",
         "unschedulable_cpu",
+        "unschedulable_gated",
         "unschedulable_memory",
         "unschedulable_node_selector",
         "unschedulable_pods",
@@ -134,12 +165,14 @@ fn each_recorded_fault_is_named() {
     ];
     let mut unnamed = Vec::new();
     for (name, text) in recordings {
-        let first = serde_yaml::Deserializer::from_str(text).next().unwrap();
-        let recording = Recording::deserialize(first).unwrap();
+        let documents = serde_yaml::Deserializer::from_str(text).map(Value::deserialize);
+        let documents: Vec<Value> = documents.collect::<Result<_, _>>().unwrap();
+        let recording: Recording = serde_yaml::from_value(documents[0].clone()).unwrap();
         let workloads = recording.workloads();
-        let (environment, namespace) = (recording.environment.as_str(), recording.namespace.as_str());
-        let expected = Expected { environment, namespace, workloads: &workloads };
-        let judgement = judge(expected, &observed(&[text]), recording.at);
+        let Recording { environment, namespace: at, .. } = &recording;
+        let expected = Expected { environment, namespace: at, workloads: &workloads };
+        let by_itself = release(expected, &documents).or_else(|| namespace(expected, &documents));
+        let judgement = by_itself.map_or_else(|| judge(expected, &observed(&[text]), recording.at), Judgement::Stopped);
         if !recording.is_named(&judgement) {
             unnamed.push(format!("{name}: {judgement:#?}"));
         }

@@ -20,6 +20,7 @@ pub(super) const fn distance(code: Code) -> u8 {
     match code {
         // Without a node nothing runs, and without volumes or leave to be made no pod is placed.
         Code::NodeNotReady
+        | Code::NodeNetworkUnavailable
         | Code::NodeDiskPressure
         | Code::NodeMemoryPressure
         | Code::NodePidPressure

@@ -48,8 +48,8 @@ fn add(observed: &mut Observed, value: Value) {
             let uid = uid.unwrap_or_default();
             observed.logs.insert(LogSource { pod, uid, container, previous, restarts, running }, lines);
         }
-        // What the objects were recorded of, for the test.
-        "Recording" => {}
+        // What the objects were recorded of, and what is judged by itself, for the test.
+        "Recording" | "Leaving" | "Namespace" | "Secret" => {}
         "List" => value["items"].as_sequence().unwrap().iter().for_each(|item| add(observed, item.clone())),
         "Job" => put(&mut observed.jobs, value),
         "Node" => put(&mut observed.nodes, value),

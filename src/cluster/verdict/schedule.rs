@@ -2,11 +2,12 @@
 //!
 //! Terminal 3 s after the scheduler said so, unless a node is not ready yet, or a pod that is going away may make room, which it cannot where
 //! no node would do if it were empty: the scheduler does not change its mind about requests and labels by itself. A taint that the node takes
-//! off by itself (`node.kubernetes.io/…`) is the node's trouble and judged there.
+//! off by itself (`node.kubernetes.io/…`) is the node's trouble and judged there. A scheduling gate keeps the scheduler from looking at the pod
+//! at all: whoever set it is to take it off, and has 10 s for that.
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use kube::ResourceExt;
 
 use super::view::{View, condition};
@@ -15,6 +16,9 @@ use crate::codes::Code;
 
 /// Seconds that the scheduler's refusal must last.
 const UNSCHEDULABLE: u64 = 3;
+
+/// Seconds that a scheduling gate may be closed.
+const GATED: u64 = 10;
 
 /// The scheduler's choice, written on a claim of a pod that is not bound to the node yet.
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
@@ -45,6 +49,9 @@ const CAUSES: [(&str, Code, &str); 15] = [
 
 pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let refused = condition(pod, "PodScheduled").filter(|found| found.status == "False")?;
+    if refused.reason.as_deref() == Some("SchedulingGated") {
+        return Some(gated(view, pod, refused));
+    }
     let message = refused.message.as_deref().filter(|_| refused.reason.as_deref() == Some("Unschedulable"))?;
     let &(_, code, what) = CAUSES.iter().find(|(part, ..)| message.contains(part))?;
     if is_outdated(view, pod, code) {
@@ -60,6 +67,22 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
         .evidence(if code == Code::UnschedulableTaint { taints(view) } else { String::new() })
         .terminal_if(lasts && !may_heal);
     Some(verdict.hint(hint(view, code)))
+}
+
+fn gated(view: &View<'_>, pod: &Pod, refused: &PodCondition) -> Verdict {
+    let gates = pod.spec.iter().flat_map(|spec| spec.scheduling_gates.iter().flatten());
+    let gates: Vec<&str> = gates.map(|gate| gate.name.as_str()).collect();
+    // The API server writes this condition without a time.
+    let since = refused.last_transition_time.as_ref().or(pod.metadata.creation_timestamp.as_ref());
+    let what = "a scheduling gate keeps it from being placed";
+    Verdict::new(Code::UnschedulableGated, format!("pod `{}`", pod.name_any()), what)
+        .evidence(format!("scheduling gates: {}", gates.join(", ")))
+        .evidence(refused.message.clone().unwrap_or_default())
+        .hint(format!(
+            "see why the gate is closed with whoever sets it, a queue for example; or leave it out; then {}",
+            view.command("up")
+        ))
+        .terminal_if(view.seconds_since(since) >= GATED)
 }
 
 /// The scheduler does not take back its message while it waits for a volume on the node that it has found since.

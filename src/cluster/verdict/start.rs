@@ -22,9 +22,15 @@ const CUT_SHORT: [&str; 3] = ["context canceled", "context deadline exceeded", "
 pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -> Option<Verdict> {
     match container.waiting() {
         ("CreateContainerConfigError", text) => Some(configuration(view, pod, container, text)),
-        ("CreateContainerError" | "RunContainerError" | "PostStartHookError", text) => {
-            Some(runtime(view, pod, container, text))
-        }
+        // All that the kubelet may write before and at a start (kubernetes, `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
+        (
+            "PreCreateHookError"
+            | "CreateContainerError"
+            | "PreStartHookError"
+            | "RunContainerError"
+            | "PostStartHookError",
+            text,
+        ) => Some(runtime(view, pod, container, text)),
         _ => {
             let ended = ended(container)
                 .filter(|ended| matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun")))?;

@@ -84,6 +84,10 @@ fn what_heals_by_itself_does_not_end_the_wait() {
     assert_eq!(progressing(&case!("young_node"), "22:09:00").1, Some(Code::UnschedulableTaint));
     assert_eq!(progressing(&case!("start_cgroup_gone"), "22:01:03").1, Some(Code::StartFailed));
     assert_eq!(progressing(&case!("start_cut_short"), "22:41:03").1, Some(Code::StartFailed));
+    // The cluster has a default storage class since, which the claim was given.
+    let given = include_str!("testdata/no_default_storage_class.yaml")
+        .replace("  accessModes: [ReadWriteMany]", "  storageClassName: standard\n  accessModes: [ReadWriteMany]");
+    assert_eq!(progressing(&[BASE, &given], "22:09:00").1, None);
     // It was restarted long ago, and now failed once.
     let once = include_str!("testdata/start_cut_short.yaml").replace("context canceled", "no space left on device");
     assert_eq!(progressing(&[BASE, &once], "22:41:03").1, Some(Code::StartFailed));
@@ -224,6 +228,14 @@ fn states_are_short() {
     assert_eq!(progressing(&case!("pulling"), "22:01:42"), (vec!["scheduler: pulling image 40 s".to_owned()], None));
     assert_eq!(progressing(&case!("migrating"), "22:01:16"), (vec!["migrate: running 11 s".to_owned()], None));
     assert_eq!(progressing(&case!("starting"), "22:01:11"), (vec!["scheduler: starting 6 s".to_owned()], None));
+    let probed = |probe: &str| {
+        let image = "image: \"apache/airflow:3.3.2\"";
+        let pod = include_str!("testdata/starting.yaml").replace(image, &format!("{image}, startupProbe: {probe}"));
+        progressing(&[BASE, &pod], "22:01:11").0
+    };
+    let slow = probed("{initialDelaySeconds: 10, periodSeconds: 5, failureThreshold: 60}");
+    assert_eq!(slow, ["scheduler: starting 6 s of 310 s"], "the countdown of its startup probe");
+    assert_eq!(probed("{}"), ["scheduler: starting 6 s of 30 s"], "as Kubernetes fills it in");
     let states = progressing(&case!("volume_first_consumer"), "22:01:03").0;
     assert_eq!(states, ["scheduler: creating volume 3 s"]);
 }

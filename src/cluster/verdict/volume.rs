@@ -42,6 +42,10 @@ fn judge_claim(view: &View<'_>, claim: &PersistentVolumeClaim) -> Option<Verdict
     let last = failures.max_by_key(|event| last_time(event).map(|time| time.0))?;
     let (code, what, terminal) = classify(view, last);
     let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+    // A cluster that gets a default class gives it to such claims as well; the event stays for an hour.
+    if code == Code::NoDefaultStorageClass && class.is_some_and(|class| !class.is_empty()) {
+        return None;
+    }
     let verdict = Verdict::new(code, object, what)
         .evidence(message(last))
         .evidence(class.map(|class| format!("storage class: {class}")).unwrap_or_default())

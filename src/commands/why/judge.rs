@@ -310,6 +310,14 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_waits_for_its_next_try_tells_of_the_one_that_failed() {
+        let answer = judge(&facts(Some("up_for_retry"), None), None).unwrap();
+        assert_eq!(answer.code, Some(Code::RetryWaits));
+        assert_eq!(answer.message, "task `load` failed at try 1 and waits for its next one");
+        assert_eq!(answer.failed.map(|instance| instance.task_id).as_deref(), Some("load"), "whose log is quoted");
+    }
+
+    #[test]
     fn a_queued_task_is_explained_by_its_pod() {
         let mut facts = facts(Some("queued"), None);
         assert_eq!(code(&facts, None), Some(Code::NoWorkerPod));

@@ -92,7 +92,7 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
 async fn prove(client: &Client, inputs: &Inputs<'_>, dag: &SmokeDag, step: &Step<'_>) -> Result<SmokeReport, Failure> {
     let written = Instant::now();
     step.note("waiting for the DAG processor to see the file");
-    await_dag(client, &dag.id, &dag.file()).await?;
+    await_dag(client, &dag.id, &dag.file(), DAG_PATIENCE).await?;
     let dag_seen = Instant::now();
     let workers = Workers::watch(inputs.cluster, inputs.namespace, &dag.id);
     dags::trigger(client, &dag.id, RUN).await?;
@@ -118,8 +118,8 @@ async fn require_scheduling(client: &Client) -> Result<(), Failure> {
     }
 }
 
-async fn await_dag(client: &Client, dag_id: &str, file: &str) -> Result<(), Failure> {
-    let deadline = Instant::now() + DAG_PATIENCE;
+async fn await_dag(client: &Client, dag_id: &str, file: &str, patience: Duration) -> Result<(), Failure> {
+    let deadline = Instant::now() + patience;
     while dags::dag(client, dag_id).await?.is_none() {
         let errors = dags::import_errors(client, Some(BUNDLE)).await?;
         if let Some(error) = errors.into_iter().find(|error| error.filename.ends_with(file)) {
@@ -131,7 +131,7 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str) -> Result<(), Fail
         if Instant::now() >= deadline {
             return Err(Failure::new(
                 Kind::Timeout,
-                format!("Airflow did not see the new DAG file `{file}` within {} s", DAG_PATIENCE.as_secs()),
+                format!("Airflow did not see the new DAG file `{file}` within {} s", patience.as_secs()),
             )
             .code(Code::SmokeLate)
             .evidence_lines(health_lines(client).await)
@@ -173,10 +173,24 @@ mod tests {
         ]}"#;
         let (port, _) = serve([Script::json(404, r#"{"detail":"not found"}"#), Script::json(200, errors)]).await;
         let client = Client::new(port);
-        let failure =
-            await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py").await.unwrap_err();
+        let failure = await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py", DAG_PATIENCE)
+            .await
+            .unwrap_err();
         assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::DagImportError)));
         assert_eq!(failure.evidence, ["Traceback:", "  ModuleNotFoundError: x"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_seen_in_time_is_late() {
+        let health = r#"{"metadatabase":{"status":"healthy"},"scheduler":{"status":"healthy","latest_scheduler_heartbeat":null},"triggerer":{"status":null},"dag_processor":{"status":"unhealthy","latest_dag_processor_heartbeat":"2026-11-22T21:57:36+00:00"}}"#;
+        let unknown = Script::json(404, r#"{"detail":"not found"}"#);
+        let (port, _) = serve([unknown, Script::json(200, r#"{"import_errors":[]}"#), Script::json(200, health)]).await;
+        let failure = await_dag(&Client::new(port), "a", "a.py", Duration::ZERO).await.unwrap_err();
+        assert_eq!((failure.kind, failure.code), (Kind::Timeout, Some(Code::SmokeLate)));
+        assert_eq!(failure.message, "Airflow did not see the new DAG file `a.py` within 0 s");
+        let beat = "dag processor: unhealthy, last heartbeat 2026-11-22T21:57:36Z".to_owned();
+        assert!(failure.evidence.contains(&beat), "{failure:?}");
+        assert_eq!(failure.hints, ["to see what the DAG processor does: `windtunnel logs dag-processor`"]);
     }
 
     #[tokio::test]

@@ -43,6 +43,7 @@ fn engine_stopped() {
         let met = Met { title: "the engine is stopped", up: &up, seen };
         met.say();
         met.assert_named(&["engine_unreachable".to_owned()], 3, &[socket.display().to_string()]);
+        met.assert_named_soon(WITHIN);
         met.assert_soon(WITHIN);
         met.assert_hint(&environment, "systemctl start docker");
     });

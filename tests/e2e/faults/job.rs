@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::matrix::first_seen;
-use super::report::Met;
+use super::report::{Met, NAMED};
 use crate::charts::{keep, stand_in};
 use crate::environment::Environment;
 
@@ -21,6 +21,7 @@ pub(crate) fn migration_job_fails(environment: &Environment) {
     let met = Met { title: "a migration Job that fails", up: &up, seen };
     met.say();
     met.assert_named(&["migration_failed".to_owned()], 7, &["run-airflow-migrations".to_owned(), "0.0.1".to_owned()]);
+    met.assert_named_soon(NAMED);
     met.assert_soon(WITHIN);
     met.assert_hint(environment, "windtunnel logs");
 }

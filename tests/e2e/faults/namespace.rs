@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::matrix::in_node;
-use super::report::Met;
+use super::report::{Met, NAMED};
 use crate::environment::Environment;
 
 /// An object with a finalizer that nobody takes off.
@@ -24,6 +24,7 @@ pub(super) fn held_by_a_finalizer(environment: &Environment) {
         4,
         &["configmap/held".to_owned(), "example.com/hold".to_owned()],
     );
+    met.assert_named_soon(NAMED);
     met.assert_soon(Duration::from_secs(30));
     met.assert_hint(environment, "finalizers");
     in_node(

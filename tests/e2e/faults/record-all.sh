@@ -30,19 +30,9 @@ work=$(mktemp -d)
 made=
 trap '[ -z "$made" ] || kind delete cluster --name "$cluster" --kubeconfig "$work/kubeconfig"; rm -rf "$work"' EXIT
 
-# What the table's shell may use: `kubelet LINE...` starts the kubelet anew with these lines in its configuration.
-# shellcheck disable=SC2016 # this is the node's shell
-readonly preamble='
-  export KUBECONFIG=/etc/kubernetes/admin.conf
-  kubelet() {
-    cd /var/lib/kubelet
-    [ -e kept.yaml ] || cp config.yaml kept.yaml
-    cp kept.yaml config.yaml
-    for line; do sed -i "/^${line%%:*}:/d" config.yaml; echo "$line" >> config.yaml; done
-    systemctl restart kubelet
-  }
-'
-in_node() { docker exec --interactive --env N="${namespace:-default}" "$node" sh -euc "$preamble $1"; }
+preamble=$(cat "$here/node.sh")
+readonly preamble
+in_node() { docker exec --interactive --env N="${namespace:-default}" "$node" sh -euc "$preamble"$'\n'"$1"; }
 kubectl() { docker exec --interactive "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
 say() { echo "$(date +%T) $*" >&2; }
 
@@ -66,6 +56,7 @@ make_cluster() {
 # The registry that refuses, and a PostgreSQL for all who ask for one.
 make_servers() {
   docker cp --quiet "$here/registry.py" "$node:/registry.py"
+  docker cp --quiet "$cache/bundle/bin/helm" "$node:/usr/local/bin/helm"
   kubectl apply --filename - << EOT
 apiVersion: v1
 kind: Pod
@@ -184,8 +175,8 @@ forget() {
 alone() {
   begin
   keep $SECONDS
-  forget
   in_node "$(field undo)" > "$work/log" 2>&1 || say "$code: $(tail -1 "$work/log")"
+  forget
 }
 
 readonly chosen=$*

@@ -16,6 +16,9 @@ EOT
 [ $# = 5 ] || [ $# = 6 ] || { usage >&2; exit 2; }
 readonly node=$1 namespace=$2 environment=$3 code=$4 file=$5 workload=${6:-}
 
+work=$(mktemp)
+trap 'rm -f "$work"' EXIT
+
 kubectl() { docker exec "$node" kubectl --kubeconfig=/etc/kubernetes/admin.conf "$@"; }
 
 # What a verdict may look at, and no more: a recording is to be read.
@@ -27,7 +30,7 @@ readonly lean='
     .labels |= (. // {} | with_entries(select(.key | test("hash|job-name|component"))));
   def container: {name, image, restartPolicy, resources, startupProbe, readinessProbe: (.readinessProbe | if . then {} else null end)};
   def lean: (.metadata |= meta) |
-    if .kind == "Pod" then .spec |= {restartPolicy, containers: (.containers | map(container)),
+    if .kind == "Pod" then .spec |= {restartPolicy, schedulingGates, containers: (.containers | map(container)),
         initContainers: (.initContainers // [] | map(container)), volumes: (.volumes | map({name, persistentVolumeClaim}))} |
       .status |= {phase, reason, message, conditions, initContainerStatuses, containerStatuses} |
       del(.status[]?[]?.volumeMounts?, .status[]?[]?.user?, .status[]?[]?.allocatedResources?, .status[]?[]?.resources?)
@@ -38,6 +41,25 @@ readonly lean='
     else .spec |= {replicas, selector, serviceName} | .spec.template = {} end |
     del(.. | nulls);
   lean'
+
+# A namespace that is being deleted, and what is left in it; nothing of another one.
+leaving() {
+  local kinds
+  kubectl get namespace "$namespace" --output json |
+    jq --compact-output 'select(.metadata.deletionTimestamp) | {apiVersion, kind, metadata: (.metadata | {name, deletionTimestamp}), status}' > "$work"
+  [ -s "$work" ] || return 0
+  sed 's/^/---\n/' "$work"
+  kinds=$(kubectl api-resources --namespaced --verbs=list --output=name | grep -v '^events' | paste -sd,)
+  kubectl get "$kinds" --namespace "$namespace" --output json |
+    jq --compact-output '{kind: "Leaving", items: [.items[] | {kind, metadata: (.metadata | {name, deletionTimestamp, finalizers})} | del(.. | nulls)]}' |
+    sed 's/^/---\n/'
+}
+
+# How Helm keeps the revisions of its releases: the labels tell their state. What is in them is nobody's business.
+releases() {
+  kubectl get secrets --namespace "$namespace" --selector owner=helm --output json |
+    jq --compact-output '.items[] | {apiVersion: "v1", kind: "Secret", metadata: (.metadata | {name, labels})}' | sed 's/^/---\n/'
+}
 
 # Whether it is ready, and what it is doing if it is not.
 # shellcheck disable=SC2016 # these are variables of jq
@@ -91,4 +113,6 @@ version=$(kubectl get nodes --output 'jsonpath={.items[0].status.nodeInfo.kubele
   kubectl get pods --namespace kube-system --selector k8s-app=kube-dns --output json |
     jq --compact-output "{kind: \"Dns\", items: [.items[] | $lean | $dns]}" | sed 's/^/---\n/'
   logs
+  leaving
+  releases
 } > "$file"

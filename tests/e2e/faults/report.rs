@@ -11,6 +11,9 @@ use crate::outcome::Outcome;
 
 /// How many lines a failure may take.
 const SCREEN: usize = 15;
+/// How long after a fault can be seen its cause may be on the screen, as what it may be or as what it is. The promise is 5 s; events have whole
+/// seconds, and on a small machine Airflow's own work is going on.
+pub(super) const NAMED: Duration = Duration::from_secs(15);
 
 /// How `up` met a fault.
 pub(super) struct Met<'a> {
@@ -72,6 +75,11 @@ impl Met<'_> {
         let text = failure.to_string();
         assert!(names.iter().all(|name| text.contains(name.as_str())), "{names:?} are to be named\n{failure:#}");
         assert!(self.lines() < SCREEN, "{} lines\n{failure:#}", self.lines());
+    }
+
+    pub(super) fn assert_named_soon(&self, within: Duration) {
+        let seconds = self.seconds_to_its_name();
+        assert!(seconds <= within.as_secs_f64(), "{}: named after {seconds:.1} s\n{}", self.title, self.up);
     }
 
     pub(super) fn assert_soon(&self, within: Duration) {
