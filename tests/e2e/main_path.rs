@@ -80,7 +80,7 @@ fn why(environment: &Environment, airflow: &Airflow) {
     let file = environment.project().join("dags/broken.py");
     std::fs::write(&file, "from airflow.sdk import dag\n\nimport no_such_module\n").unwrap();
     until("the broken file to be named", Duration::from_mins(1), || {
-        let told = environment.windtunnel(&["why", "broken"]).ended_with(2).stderr;
+        let told = environment.windtunnel(&["why", "broken"]).ended_with(7).stderr;
         let parts = ["error[WT807]", "broken.py", "line 3", "No module named 'no_such_module'"];
         if parts.iter().all(|part| told.contains(part)) { Ok(()) } else { Err(told) }
     });

@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::airflow::dags::{self, Dag, DagRun, ImportError, TaskInstance};
+use crate::airflow::dags::{self, Dag, DagRun, TaskInstance};
+use crate::airflow::import_error::ImportError;
 use crate::airflow::refusal::{Refusal, Refusals};
 use crate::airflow::tasks::{self, Pool, Task};
-use crate::airflow::{Client, health, read_try};
+use crate::airflow::{Client, health, read_log};
 use crate::cli::WhyArgs;
 use crate::cluster::worker::{self, TaskPod};
 use crate::cluster::workload::Expected;
@@ -29,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOG_LINES: usize = 12;
 /// How many of the scheduler's last lines are looked at for what the API server refused: one refusal takes about 200, its pod included.
 const SCHEDULER_LINES: u32 = 2000;
+/// How many files that cannot be imported are told of in full: the newest first.
+const FILES: usize = 2;
 /// How many of the newest runs are counted.
 const RUNS: u32 = 100;
 
@@ -106,7 +109,12 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
     let credentials = super::credentials::read(&paths, name)?;
     let client = client.sign_in(USER, &credentials.admin_password).await?;
     let dag_id = &arguments.dag;
-    let Some(dag) = dags::dag(&client, dag_id).await? else { return Err(no_dag(&client, dag_id).await?) };
+    let errors = dags::import_errors(&client, None).await?;
+    let Some(dag) = dags::dag(&client, dag_id).await? else { return Err(no_dag(&client, dag_id, &errors).await?) };
+    // Airflow has it from before its file broke, starts no run of it, and each task fails as it reads the file.
+    if let Some(error) = errors.iter().find(|error| error.is_of(&dag)) {
+        return Err(broken(format!("the file of DAG `{dag_id}` cannot be imported"), std::slice::from_ref(error)));
+    }
     let runs = dags::newest_runs(&client, dag_id, RUNS).await?;
     let mut answer = match find_run(runs.as_slice(), dag_id, arguments.run.as_deref())? {
         None => judge::never_run(&dag),
@@ -173,30 +181,30 @@ async fn require_scheduler(client: &Client) -> Result<(), Failure> {
 }
 
 /// There is no such DAG: the files that cannot be read may be why.
-async fn no_dag(client: &Client, dag_id: &str) -> Result<Failure, Failure> {
-    let errors = dags::import_errors(client, None).await?;
+async fn no_dag(client: &Client, dag_id: &str, errors: &[ImportError]) -> Result<Failure, Failure> {
     let mut known: Vec<String> = dags::dags(client, "").await?.into_iter().map(|dag| dag.dag_id).collect();
     known.sort_by(|one, other| strsim::jaro(other, dag_id).total_cmp(&strsim::jaro(one, dag_id)));
     known.truncate(8);
-    let failure = Failure::usage(format!("Airflow has no DAG `{dag_id}`"));
-    let failure = if known.is_empty() { failure } else { failure.evidence(format!("it has {}", known.join(", "))) };
-    if errors.is_empty() {
-        return Ok(failure
-            .hint("a new file is seen within a minute; a file without the words `dag` and `airflow` is not looked at")
-            .hint("to see what is read: `windtunnel logs dag-processor`"));
+    let message = format!("Airflow has no DAG `{dag_id}`");
+    let list = if known.is_empty() { String::new() } else { format!("it has {}", known.join(", ")) };
+    if !errors.is_empty() {
+        return Ok(broken(message, errors).evidence(list));
     }
-    let told = errors.iter().flat_map(told);
-    Ok(failure
-        .code(Code::DagImportError)
-        .evidence_lines(told)
-        .hint("correct the file: Airflow reads it again by itself"))
+    Ok(Failure::usage(message)
+        .evidence(list)
+        .hint("a new file is seen within a minute; a file without the words `dag` and `airflow` is not looked at")
+        .hint("to see what is read: `windtunnel logs dag-processor`"))
 }
 
-/// The file, and the last lines of the traceback: where, and what.
-fn told(error: &ImportError) -> Vec<String> {
-    let lines: Vec<&str> = error.stack_trace.lines().filter(|line| !line.trim().is_empty()).collect();
-    let end = lines.iter().skip(lines.len().saturating_sub(3)).map(|line| format!("  {}", line.trim()));
-    std::iter::once(format!("{} cannot be imported:", error.filename)).chain(end).collect()
+/// A cause that no waiting mends, as where `smoke` finds its own DAG so: the same code and the same exit code.
+fn broken(message: String, errors: &[ImportError]) -> Failure {
+    let more = errors.len().saturating_sub(FILES);
+    let more = if more == 0 { String::new() } else { format!("and {more} more files: `windtunnel status -o json`") };
+    Failure::new(Kind::Verdict, message)
+        .code(Code::DagImportError)
+        .evidence_lines(errors.iter().take(FILES).flat_map(ImportError::told))
+        .evidence(more)
+        .hint("correct the file: Airflow reads it again by itself")
 }
 
 /// The run that was named, or the newest.
@@ -229,11 +237,16 @@ async fn with_log(client: &Client, facts: &Facts, answer: Answer) -> Answer {
     let Some(failed) = answer.failed.clone().filter(|failed| failed.try_number > 0) else { return answer };
     let Facts { dag, run, .. } = facts;
     let log =
-        read_try(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
+        read_log(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
     let lines: Vec<String> = match log {
         // A traceback's frames within Airflow and Python tell nothing of the DAG.
         Ok(log) => log.lines().filter(|line| !line.contains("/site-packages/")).map(str::to_owned).collect(),
-        Err(failure) => vec![format!("its log cannot be read: {}", failure.message)],
+        Err(failure) => {
+            let number = failure.code.map_or_else(String::new, |code| format!(" [{}]", code.id()));
+            let first = format!("{}{number}", failure.message);
+            let answer = answer.evidence(std::iter::once(first).chain(failure.evidence));
+            return failure.hints.into_iter().fold(answer, Answer::hint);
+        }
     };
     let skipped = lines.len().saturating_sub(LOG_LINES);
     let answer = answer.evidence(lines.into_iter().skip(skipped));
