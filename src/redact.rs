@@ -3,72 +3,26 @@
 //! Three nets: values that are known to be secret, wherever and however encoded they stand; fields whose names say that they hold one;
 //! and texts that look like one, as a password in an address does.
 
-use std::sync::LazyLock;
+mod names;
+mod patterns;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use regex::{Captures, Regex};
-use serde_json::Value;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+pub use names::is_telling;
 
 /// What stands in the place of a secret.
 const REMOVED: &str = "[removed]";
 /// Shorter values would take innocent text with them.
 const SHORTEST: usize = 4;
-/// Words in the name of a field whose value is nobody's business.
-const NAMES: [&str; 13] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "api-key",
-    "fernet",
-    "private",
-    "credential",
-    "conn",
-    "dsn",
-    "key-data",
-];
-/// Ends of names with such a word that hold none: they name an object, or are a switch.
-const HARMLESS: [&str; 10] = [
-    "connections",
-    "credentialssecret",
-    "existingsecret",
-    "expirationseconds",
-    "pullsecrets",
-    "secretkeyref",
-    "secretname",
-    "secretref",
-    "secrets",
-    "serviceaccounttoken",
-];
-
-/// What looks like a secret, and what stands in its place.
-static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    let patterns = [
-        // scheme://user:password@host
-        (r#"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"]*:)[^\s/@"]+@"#, "${1}[removed]@"),
-        // Authorization: Bearer …, Basic …
-        (r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9+/_.=-]{8,}", "${1}[removed]"),
-        // A JSON web token.
-        (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", REMOVED),
-        // A private key in PEM.
-        (r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?-----END [A-Z ]*PRIVATE KEY-----", "${1}[removed]"),
-    ];
-    patterns.iter().map(|(pattern, stand_in)| (regex(pattern), *stand_in)).collect()
-});
-
-/// `password=…`, `"token": "…"`, `AIRFLOW__CORE__FERNET_KEY: …`: name, what stands between, value.
-static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
-    let words = "password|passwd|secret|token|fernet_key|api_key|access_key|private_key";
-    let value = r#""[^"]*"|'[^']*'|[^\s,;&"'{}\[\]]+"#;
-    regex(&format!(r#"(?i)([A-Za-z0-9_.-]*(?:{words})[A-Za-z0-9_-]*)(["']?\s*[=:]\s*)({value})"#))
-});
-
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern is a constant")
-}
+/// What many people leave as a password, and what half of a report is made of: removed where it is assigned, not wherever it stands.
+const COMMON: [&str; 10] =
+    ["admin", "airflow", "default", "false", "none", "null", "postgres", "postgresql", "redis", "true"];
+/// Shorter numbers are seconds, ports and sizes.
+const SHORTEST_NUMBER: usize = 6;
+/// A shorter line of a secret that has several, as the last one of a key, is nothing without the others.
+const SHORTEST_LINE: usize = 8;
 
 /// The known secrets of one environment.
 #[derive(Debug, Default)]
@@ -77,43 +31,130 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// From now on this value is removed wherever it stands: as it is, in base64, as part of an address, or in JSON.
+    /// From now on this value is removed wherever it stands: as it is, in base64, as part of an address, in JSON, or line by line.
     pub fn learn(&mut self, secret: &str) {
         let secret = secret.trim();
-        if secret.len() < SHORTEST {
+        self.learn_text(secret);
+        if secret.lines().count() > 1 {
+            // In YAML each line is indented.
+            let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
+            lines.filter(|line| !line.starts_with("-----")).for_each(|line| self.learn_text(line));
+        }
+        // A Secret has its values in base64, and programs print what was in it.
+        let decoded = STANDARD.decode(secret).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        if let Some(decoded) =
+            decoded.filter(|text| !text.contains(|letter: char| letter.is_control() && letter != '\n'))
+        {
+            decoded.trim().lines().for_each(|line| self.learn_text(line.trim()));
+        }
+        // A longer one first: it may contain a shorter one.
+        self.known.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        self.known.dedup();
+    }
+
+    fn learn_text(&mut self, secret: &str) {
+        if secret.len() < SHORTEST || COMMON.contains(&secret.to_lowercase().as_str()) {
             return;
         }
         let in_json = Value::from(secret).to_string();
         let escaped: String = secret.bytes().map(escape).collect();
-        let forms = [
+        self.known.extend([
             secret.to_owned(),
             STANDARD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
+            escaped.to_lowercase(),
             escaped,
             in_json.trim_matches('"').to_owned(),
-        ];
-        self.known.extend(forms);
-        // A longer one first: it may contain a shorter one.
-        self.known.sort_by_key(|known| std::cmp::Reverse(known.len()));
-        self.known.dedup();
+        ]);
+        if secret.len() >= SHORTEST_LINE {
+            self.known.extend(within_base64(secret));
+        }
     }
 
-    /// Learns every value of a document that stands in a field of a telling name.
+    /// Learns the password of each address in a text, as it stands there and as it is meant.
+    pub fn learn_addresses(&mut self, text: &str) {
+        for login in patterns::logins(text) {
+            self.learn(login);
+            self.learn(&unescape(login));
+        }
+    }
+
+    /// Learns every value of a document that stands in a field of a telling name, in a Secret, or in an address.
     pub fn learn_from(&mut self, document: &Value) {
         match document {
-            Value::Object(map) => {
-                for (name, value) in map {
-                    match value {
-                        Value::String(text) if is_telling(name) => self.learn(text),
-                        _ => self.learn_from(value),
+            Value::Object(map) => self.learn_fields(map),
+            Value::Array(list) => {
+                for value in list {
+                    self.learn_from(value);
+                }
+                // `["--password", "…"]`, the arguments of a container.
+                for pair in list.windows(2) {
+                    let option = pair[0].as_str().filter(|option| option.starts_with('-') && !option.contains('='));
+                    if let Some(value) = pair[1].as_str().filter(|_| option.is_some_and(is_telling)) {
+                        self.learn(value);
                     }
                 }
-                if let Some(secret) = named_value(map) {
-                    self.learn(&secret);
-                }
             }
-            Value::Array(list) => list.iter().for_each(|value| self.learn_from(value)),
+            // An object as JSON, as kubectl keeps what was applied.
+            Value::String(text) if text.starts_with('{') => match serde_json::from_str(text) {
+                Ok(document) => self.learn_from(&document),
+                Err(_) => self.learn_addresses(text),
+            },
+            Value::String(text) => self.learn_addresses(text),
             _ => {}
+        }
+    }
+
+    fn learn_fields(&mut self, map: &Map<String, Value>) {
+        let is_secret = map.get("kind").is_some_and(|kind| kind == "Secret");
+        for (name, value) in map {
+            self.learn_from(value);
+            // `data` and `stringData` of a Secret, which Apache's chart takes under `extraSecrets` as text.
+            if name == "stringData" || is_secret && name == "data" {
+                self.learn_all(value);
+            } else if is_telling(name) {
+                self.learn_value(value);
+            }
+        }
+        if let Some(secret) = named_value(map) {
+            self.learn(&secret);
+        }
+    }
+
+    /// A field with a telling name: a text, a number, or a list of them.
+    fn learn_value(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.learn(text),
+            Value::Number(number) if number.to_string().len() >= SHORTEST_NUMBER => self.learn(&number.to_string()),
+            Value::Array(list) => list.iter().for_each(|value| self.learn_value(value)),
+            _ => {}
+        }
+    }
+
+    /// Everything in it is a secret; where it is a text, that is YAML.
+    fn learn_all(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => map.values().for_each(|value| self.learn_value(value)),
+            Value::String(text) => match serde_yaml::from_str::<Value>(text) {
+                Ok(Value::Object(map)) => map.values().for_each(|value| self.learn_value(value)),
+                _ => self.learn(text),
+            },
+            _ => {}
+        }
+    }
+
+    /// Learns the secrets among Helm's `--set` assignments, of which one may have several: `a.pass=x,env[0].name=TOKEN,env[0].value=y`.
+    pub fn learn_assignments<'a>(&mut self, assignments: impl IntoIterator<Item = &'a String>) {
+        let pieces: Vec<(String, String)> = assignments.into_iter().flat_map(|text| pieces(text)).collect();
+        for (key, value) in &pieces {
+            self.learn_addresses(value);
+            let name = key.strip_suffix(".value").map(|item| format!("{item}.name"));
+            let named = name
+                .and_then(|name| pieces.iter().find(|(key, _)| *key == name))
+                .is_some_and(|(_, name)| is_telling(name));
+            if named || is_telling(key) {
+                self.learn(value.trim_matches(['{', '}']));
+            }
         }
     }
 
@@ -126,35 +167,22 @@ impl Redactor {
                 text = text.replace(known.as_str(), REMOVED);
             }
         }
-        for (pattern, stand_in) in PATTERNS.iter() {
-            text = pattern.replace_all(&text, *stand_in).into_owned();
-        }
-        ASSIGNMENT.replace_all(&text, without_value).into_owned()
+        patterns::cleaned(&text)
     }
 }
 
-/// The assignment as it is, or with its value removed within its quotes, so that a document stays one.
-fn without_value(found: &Captures<'_>) -> String {
-    let (name, between, value) = (&found[1], &found[2], &found[3]);
-    if !is_telling(name) || ["true", "false", "null", REMOVED].contains(&value) {
-        return found[0].to_owned();
-    }
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\'')).map(String::from).unwrap_or_default();
-    format!("{name}{between}{quote}{REMOVED}{quote}")
+/// The assignments of one `--set`, which commas separate unless a backslash stands before them.
+fn pieces(text: &str) -> Vec<(String, String)> {
+    let text = text.replace("\\,", "\0");
+    let pieces = text.split(',').filter_map(|piece| piece.split_once('='));
+    pieces.map(|(key, value)| (key.trim().to_owned(), value.replace('\0', ","))).collect()
 }
 
 /// `{name: DATABASE_PASSWORD, value: …}`, as containers have their environment.
-fn named_value(map: &serde_json::Map<String, Value>) -> Option<String> {
+fn named_value(map: &Map<String, Value>) -> Option<String> {
     let name = map.get("name")?.as_str()?;
     let value = map.get("value")?.as_str()?;
     is_telling(name).then(|| value.to_owned())
-}
-
-/// Whether a field of this name holds a secret.
-#[must_use]
-pub fn is_telling(name: &str) -> bool {
-    let name = name.to_lowercase();
-    !HARMLESS.iter().any(|end| name.ends_with(end)) && NAMES.iter().any(|word| name.contains(word))
 }
 
 /// As in an address: everything but letters, digits and `-._~` as `%` and two digits.
@@ -165,54 +193,29 @@ fn escape(byte: u8) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_known_secret_is_found_in_every_form() {
-        let mut redactor = Redactor::default();
-        redactor.learn("p@ss/w\"ord");
-        for text in [
-            "the log says p@ss/w\"ord.",
-            &format!("data: {}", STANDARD.encode("p@ss/w\"ord")),
-            "postgresql://u:p%40ss%2Fw%22ord@db",
-            r#"{"x":"p@ss/w\"ord"}"#,
-        ] {
-            let clean = redactor.text(text);
-            assert!(clean.contains(REMOVED) && !clean.contains("ss/w") && !clean.contains("ss%2F"), "{clean}");
+/// `%2F` as `/`; what is no text then stays as it is.
+fn unescape(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        match piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => bytes.extend(std::iter::once(byte).chain(piece[2..].bytes())),
+            None => bytes.extend(std::iter::once(b'%').chain(piece.bytes())),
         }
     }
-
-    #[test]
-    fn what_looks_like_a_secret_goes_and_the_rest_stays() {
-        let redactor = Redactor::default();
-        let clean = |text: &str| redactor.text(text);
-        assert_eq!(clean("see postgresql://airflow:hunter2@db:5432/x"), "see postgresql://airflow:[removed]@db:5432/x");
-        assert_eq!(clean("Authorization: Bearer abcdefgh12345"), "Authorization: Bearer [removed]");
-        assert_eq!(clean("token eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIxIn0.c2ln went"), "token [removed] went");
-        assert_eq!(clean("PGPASSWORD=hunter2 psql"), "PGPASSWORD=[removed] psql");
-        assert_eq!(clean(r#"{"password": "hunter2", "user": "a"}"#), r#"{"password": "[removed]", "user": "a"}"#);
-        for innocent in [
-            "http://127.0.0.1:7070/home 12:30:01 pod a-b-c of 3 is ready",
-            "{\"url\": \"http://127.0.0.1:7070\",\n\"mail\": \"a@b\"}",
-            r#"{"automountServiceAccountToken": false, "credentialsSecret": "demo-credentials"}"#,
-        ] {
-            assert_eq!(clean(innocent), innocent);
-        }
-    }
-
-    #[test]
-    fn a_fields_name_tells_that_its_value_is_a_secret() {
-        let mut redactor = Redactor::default();
-        redactor.learn_from(&json!({
-            "data": {"metadataConnection": {"pass": "x"}, "webserverSecretKey": "planted-1"},
-            "env": [{"name": "AIRFLOW_CONN_SHOP", "value": "planted-2"}, {"name": "TZ", "value": "Europe/Berlin"}],
-            "secretName": "airflow-keys",
-        }));
-        let clean = redactor.text("planted-1 planted-2 Europe/Berlin airflow-keys");
-        assert_eq!(clean, "[removed] [removed] Europe/Berlin airflow-keys");
-    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
+
+/// How a text looks within the base64 of a longer one, as `user:password` is, at each of three places: without the letters at both
+/// ends that its neighbours have a part in.
+fn within_base64(secret: &str) -> impl Iterator<Item = String> + '_ {
+    (0..3_usize).map(move |before| {
+        let padded = [&b"\0\0"[..before], secret.as_bytes()].concat();
+        let encoded = STANDARD_NO_PAD.encode(&padded);
+        let (begin, whole) = ([0, 2, 3][before], padded.len() / 3 * 4);
+        encoded[begin..whole].to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests;

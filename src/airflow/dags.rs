@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::import_error::ImportError;
 use super::{Answer, Client, segment};
 use crate::error::Failure;
 use crate::profile::Generation;
@@ -15,6 +16,12 @@ pub struct Dag {
     pub dag_id: String,
     /// The DAG bundle that its file is in.
     pub bundle_name: Option<String>,
+    /// Its file within that bundle; Airflow 2 does not say.
+    #[serde(default)]
+    pub relative_fileloc: Option<String>,
+    /// Its file in Airflow's containers.
+    #[serde(default)]
+    pub fileloc: Option<String>,
     /// Whether its runs wait until it is unpaused.
     #[serde(default)]
     pub is_paused: bool,
@@ -58,17 +65,6 @@ pub struct TaskInstance {
 
 const fn not_mapped() -> i64 {
     -1
-}
-
-/// A DAG file that could not be read.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct ImportError {
-    /// The file, relative to its bundle.
-    pub filename: String,
-    /// The DAG bundle.
-    pub bundle_name: Option<String>,
-    /// Python's traceback.
-    pub stack_trace: String,
 }
 
 /// A DAG that can be triggered; `None` where there is none.

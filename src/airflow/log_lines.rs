@@ -51,6 +51,38 @@ struct Frame {
 const KNOWN: [&str; 11] =
     ["chan", "dag_id", "filename", "lineno", "logger", "loc", "map_index", "run_id", "task_id", "ti_id", "try_number"];
 
+/// What Airflow writes among the sources of a log where one of them could not be read (`file_task_handler.py`, and
+/// `get_task_log` of `KubernetesExecutor`), Airflow 2 after `***`.
+const UNREAD: [&str; 6] = [
+    "Could not read served logs",
+    "Failed to fetch log file",
+    "Log file does not exist",
+    "Log file not found on worker",
+    "Please make sure that all your Airflow components",
+    "Reading from k8s pod logs failed",
+];
+
+impl TaskLog {
+    /// Why there is nothing in it, in Airflow's words: it has only its sources, and one of them could not be read.
+    pub(super) fn unread(&self) -> Vec<String> {
+        let (sources, said): (Vec<String>, Vec<String>) = match &self.content {
+            Content::Events(events) => {
+                let head = events.iter().position(|event| event.message == "::endgroup::").unwrap_or(0);
+                let text = |events: &[Event]| events.iter().map(|event| event.message.clone()).collect();
+                (text(&events[..head]), text(events.get(head + 1..).unwrap_or_default()))
+            }
+            Content::Lines(_) | Content::Text(_) => {
+                self.to_string().lines().map(str::to_owned).partition(|line| line.starts_with("***"))
+            }
+        };
+        let is_unread = |line: &String| UNREAD.iter().any(|words| line.contains(words));
+        if said.iter().any(|line| !line.trim().is_empty()) {
+            return Vec::new();
+        }
+        sources.into_iter().filter(is_unread).collect()
+    }
+}
+
 /// One line for each event, with more for an exception: time in UTC, level, message, and what else was said as `key=value`.
 impl Display for TaskLog {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
@@ -152,6 +184,25 @@ mod tests {
              ValueError: no such thing\n\
              2026-11-22 21:59:25.036 INFO     out\n"
         );
+    }
+
+    #[test]
+    fn a_log_whose_sources_cannot_be_read_is_told_from_an_empty_one() {
+        let unread = |document: &str| serde_json::from_str::<TaskLog>(document).unwrap().unread();
+        // As Airflow 3.3.2 answers where the worker pod is gone and shared no volume with the API server.
+        let gone = r#"{"content":[
+            {"event":"::group::Log message source details"},
+            {"event":"Could not read served logs: HTTPConnectionPool(host='etl-load-x', port=8793): Max retries exceeded"},
+            {"event":"::endgroup::"}
+        ],"continuation_token":null}"#;
+        assert!(unread(gone)[0].contains("host='etl-load-x'"), "{:?}", unread(gone));
+        let of_2 = r#"{"content":"[('', '*** Could not read served logs: [Errno -2] Name or service not known\\n')]"}"#;
+        assert_eq!(unread(of_2).len(), 1);
+        assert_eq!(unread(FAILED), [""; 0]);
+        let begins = r#"{"content":[{"event":"::group::Log message source details"},{"event":"/a.log"},{"event":"::endgroup::"}]}"#;
+        assert_eq!(unread(begins), [""; 0], "it has printed nothing yet");
+        let beside = gone.replace("\"::endgroup::\"}", "\"::endgroup::\"},{\"event\":\"hello\",\"level\":\"info\"}");
+        assert_eq!(unread(&beside), [""; 0], "another source has it");
     }
 
     #[test]

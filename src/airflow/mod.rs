@@ -7,7 +7,9 @@ mod answer;
 mod client;
 pub mod dags;
 pub mod health;
+pub mod import_error;
 mod log_lines;
+pub mod refusal;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod task_log;
@@ -15,4 +17,4 @@ pub mod tasks;
 
 pub use answer::Answer;
 pub use client::{Client, segment};
-pub use task_log::{read_try, task_log};
+pub use task_log::{log_lost, read_log, read_try, task_log};

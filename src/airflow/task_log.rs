@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use super::dags::{self, TaskInstance, run_path};
 use super::log_lines::TaskLog;
 use super::{Client, segment};
-use crate::error::Failure;
+use crate::codes::Code;
+use crate::error::{Failure, Kind};
 
 /// How many names are shown when one is unknown.
 const KNOWN_SHOWN: usize = 8;
@@ -56,10 +57,40 @@ pub async fn task_log(client: &Client, name: &str) -> Result<String, Failure> {
         let state = instance.state.as_deref().unwrap_or("not scheduled yet");
         return Err(Failure::usage(format!("task `{name}` has no log: it has not been tried (state: {state})")));
     }
-    read_try(client, address.dag, &run, address.task, instance.try_number, instance.map_index).await
+    read_log(client, address.dag, &run, address.task, instance.try_number, instance.map_index).await
 }
 
-/// The log of one try, as lines.
+/// That what a task printed is not to be had.
+#[must_use]
+pub fn log_lost(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::Unhealthy, message)
+        .code(Code::TaskLogLost)
+        .hint("worker pods and the API server must share the volume for logs: `windtunnel logs api-server`")
+}
+
+/// The log of one try, as lines, where Airflow can reach it.
+///
+/// # Errors
+/// Unhealthy with the code `task_log_lost` where Airflow has no such log or none of its sources can be read; see also [`read_try`].
+pub async fn read_log(
+    client: &Client,
+    dag: &str,
+    run: &str,
+    task: &str,
+    try_number: u32,
+    map_index: i64,
+) -> Result<String, Failure> {
+    let message = || format!("the log of task `{task}` in run `{run}`, try {try_number}, cannot be read");
+    let log = fetch(client, dag, run, task, try_number, map_index).await.map_err(|failure| match failure.code {
+        // Nobody answers, or the login is refused: not the log is at fault.
+        Some(_) => failure,
+        None => log_lost(message()).evidence(failure.message).evidence_lines(failure.evidence),
+    })?;
+    let unread = log.unread();
+    if unread.is_empty() { Ok(log.to_string()) } else { Err(log_lost(message()).evidence_lines(unread)) }
+}
+
+/// The log of one try, as lines, whatever is in it so far.
 ///
 /// # Errors
 /// Unhealthy where Airflow does not answer or has no such try.
@@ -71,12 +102,23 @@ pub async fn read_try(
     try_number: u32,
     map_index: i64,
 ) -> Result<String, Failure> {
+    Ok(fetch(client, dag, run, task, try_number, map_index).await?.to_string())
+}
+
+async fn fetch(
+    client: &Client,
+    dag: &str,
+    run: &str,
+    task: &str,
+    try_number: u32,
+    map_index: i64,
+) -> Result<TaskLog, Failure> {
     let path = format!(
         "{}/taskInstances/{}/logs/{try_number}?map_index={map_index}&full_content=true",
         run_path(client, dag, run),
         segment(task)
     );
-    Ok(client.get(&path).await?.accept::<TaskLog>()?.to_string())
+    client.get(&path).await?.accept()
 }
 
 async fn find_run(client: &Client, address: Address<'_>) -> Result<String, Failure> {
@@ -132,7 +174,6 @@ fn unknown(message: String, wanted: &str, what: &str, mut known: Vec<String>) ->
 mod tests {
     use super::*;
     use crate::airflow::scripted::{Script, serve};
-    use crate::error::Kind;
 
     #[test]
     fn a_task_is_named_by_three_parts_or_four() {
@@ -162,6 +203,25 @@ mod tests {
         let last = requests.lock().unwrap()[3].clone();
         let path = "GET /api/v2/dags/etl/dagRuns/manual__2026-11-22T21%3A58%3A05%2B00%3A00/taskInstances/load/logs/2?";
         assert!(last.starts_with(path), "{last}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_reached_has_a_code_and_a_cure() {
+        let unread = r#"{"content":[{"event":"::group::Log message source details"},{"event":"Could not read served logs: no route"},{"event":"::endgroup::"}]}"#;
+        for (answer, evidence) in [
+            (Script::json(200, unread), "Could not read served logs: no route"),
+            (Script::json(404, r#"{"detail":"TaskInstance not found"}"#), "404: TaskInstance not found"),
+            (Script::json(500, "{}"), "500: {}"),
+        ] {
+            let (port, _) = serve([answer]).await;
+            let failure = read_log(&Client::new(port), "etl", "r1", "load", 2, -1).await.unwrap_err();
+            assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::TaskLogLost)));
+            assert_eq!(failure.message, "the log of task `load` in run `r1`, try 2, cannot be read");
+            assert!(failure.evidence[0].ends_with(evidence), "{:?}", failure.evidence);
+            assert!(failure.hints[0].contains("share the volume for logs"), "{:?}", failure.hints);
+        }
+        let failure = read_log(&Client::new(1), "etl", "r1", "load", 2, -1).await.unwrap_err();
+        assert_eq!(failure.code, Some(Code::NoAnswer), "not the log is at fault");
     }
 
     #[tokio::test]

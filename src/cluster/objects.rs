@@ -1,8 +1,8 @@
-//! The objects of an environment as the API server has them, for a report. Neither Secrets nor `ConfigMaps`.
+//! The objects of an environment as the API server has them, for a report. No `ConfigMaps`; Secrets only to know what must not be in it.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, LimitRange, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service};
+use k8s_openapi::api::core::v1::{Event, LimitRange, Node, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service};
 use kube::api::ListParams;
 use kube::{Api, Resource};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Cluster;
 use super::survey::PATIENCE;
-use crate::error::sentence;
+use crate::error::{During, Failure, Kind, sentence};
 
 /// Every kind that tells how an environment is, as lists by their plural names. What cannot be listed is told in the place of its list.
 pub async fn of_namespace(cluster: &Cluster, namespace: &str) -> Value {
@@ -36,6 +36,22 @@ pub async fn of_namespace(cluster: &Cluster, namespace: &str) -> Value {
     );
     let all = [pods, events, claims, services, deployments, replica_sets, stateful_sets, jobs, quotas, limits, nodes];
     Value::Object(all.into_iter().collect::<Map<_, _>>())
+}
+
+/// What is in the Secrets of a namespace, as far as it is text: a map of keys and values for each.
+///
+/// # Errors
+/// The API server refuses or does not answer.
+pub async fn secrets(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, Failure> {
+    let doing = || format!("cannot list the Secrets of namespace `{namespace}`");
+    let secrets: Api<Secret> = Api::namespaced(cluster.client.clone(), namespace);
+    let listed = timeout(PATIENCE, secrets.list(&ListParams::default())).await.during(Kind::Cluster, doing())?;
+    let listed = listed.during(Kind::Cluster, doing())?;
+    let texts = |secret: Secret| {
+        let data = secret.data.unwrap_or_default().into_iter();
+        data.filter_map(|(key, value)| Some((key, Value::from(String::from_utf8(value.0).ok()?)))).collect()
+    };
+    Ok(listed.items.into_iter().map(|secret| Value::Object(texts(secret))).collect())
 }
 
 async fn list<K>(api: Api<K>) -> (String, Value)

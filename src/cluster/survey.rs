@@ -41,6 +41,19 @@ impl Survey {
     pub fn is_stopped(&self) -> bool {
         !self.workloads.is_empty() && self.workloads.iter().all(|workload| workload.state == "stopped")
     }
+
+    /// What keeps it from being ready, with its code, evidence and hints: a verdict, or unhealthy where it may yet go away by itself.
+    #[must_use]
+    pub fn cause(&self) -> Option<Failure> {
+        let verdict = self.verdict.clone()?;
+        let is_terminal = verdict.terminal;
+        let mut cause = Failure::from(verdict);
+        if !is_terminal {
+            cause.kind = Kind::Unhealthy;
+            cause.evidence.insert(0, "this may yet go away by itself: Kubernetes tries again".to_owned());
+        }
+        Some(cause)
+    }
 }
 
 /// One node.

@@ -3,7 +3,7 @@
 use crate::airflow::{Client, task_log};
 use crate::cli::LogsArgs;
 use crate::cluster::workload::Expected;
-use crate::cluster::{Cluster, logs};
+use crate::cluster::{Cluster, logs, survey};
 use crate::error::{During, Failure, Kind};
 use crate::profile::Generation;
 use crate::stacks;
@@ -45,5 +45,21 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     };
     let workloads = stacks::workloads((&record).into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
-    logs::stream(&cluster, expected, wanted, |line| ui.data(&format!("{line}\n"))).await
+    let streamed = logs::stream(&cluster, expected, wanted, |line| ui.data(&format!("{line}\n"))).await;
+    match streamed {
+        // There is no log yet: what keeps the container from its start is what there is to know.
+        Err(failure) if failure.kind == Kind::Unhealthy => Err(explained(failure, &cluster, expected).await),
+        ended => ended,
+    }
+}
+
+/// The failure with the verdict of the release: its code, what shows it and its hints, as `up` and `status` tell it.
+async fn explained(failure: Failure, cluster: &Cluster, expected: Expected<'_>) -> Failure {
+    let cause = match Box::pin(survey::take(cluster, expected)).await {
+        Ok(survey) => survey.cause(),
+        Err(unanswered) => return failure.evidence(unanswered.message).evidence_lines(unanswered.evidence),
+    };
+    let Some(cause) = cause else { return failure };
+    let told = Failure { kind: cause.kind, code: cause.code, hints: cause.hints, ..failure };
+    told.evidence(cause.message).evidence_lines(cause.evidence)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::remembered;
 use crate::airflow;
 use crate::airflow::health::Health;
+use crate::airflow::import_error::{Broken, ImportError};
 use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::cluster::survey::{self, Survey};
@@ -15,12 +16,17 @@ use crate::error::{During, Failure, Kind};
 use crate::plan;
 use crate::providers;
 use crate::stacks;
-use crate::state::{EnvironmentPaths, ForwardStatus, Record};
+use crate::state::{EnvironmentPaths, ForwardStatus, Record, USER};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
 /// How long Airflow may take to answer for its health.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many lines of evidence go with the cause: all of it is to fit on a small screen, and `windtunnel up` tells the rest.
+const EVIDENCE: usize = 2;
+/// How many notes are shown.
+const NOTES: usize = 2;
 
 /// The document of `-o json`.
 #[derive(Serialize)]
@@ -45,8 +51,13 @@ struct Status {
     health: Option<Health>,
     /// Where the web interface is.
     url: String,
+    /// The DAG files that cannot be imported; `null` where Airflow could not be asked.
+    import_errors: Option<Vec<Broken>>,
     /// What is wrong, one sentence each.
     problems: Vec<String>,
+    /// What is worth knowing and keeps nothing from being healthy: a file of the user's that is broken is no fault of Airflow, which runs all
+    /// other DAGs.
+    notes: Vec<String>,
 }
 
 /// Looks at everything and prints it.
@@ -65,10 +76,21 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     if status.healthy {
         return Ok(());
     }
+    Err(failure(name, &status))
+}
+
+/// The first problem; where it is one with a name, its code, what shows it and its own next command, as `up` tells it.
+fn failure(name: &str, status: &Status) -> Failure {
     let problem = status.problems.first().cloned().unwrap_or_default();
+    if let Some(cause) = status.survey.as_ref().and_then(Survey::cause).filter(|cause| cause.message == problem) {
+        let (evidence, hints) = (cause.evidence.into_iter().take(EVIDENCE), cause.hints);
+        let failure =
+            Failure { code: cause.code, hints, ..Failure::new(Kind::Unhealthy, format!("{name}: {problem}")) };
+        return failure.evidence_lines(evidence);
+    }
     let is_stopped = status.cluster == "stopped" || status.survey.as_ref().is_some_and(Survey::is_stopped);
     let hint = if is_stopped { "to let it run: `windtunnel start`" } else { "to repair: `windtunnel up`" };
-    Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint))
+    Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint)
 }
 
 /// What `-o json` prints, for a report.
@@ -128,15 +150,23 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         problems.push(in_a_line(failure));
         None
     });
-    let mut health = None;
+    let (mut health, mut import_errors, mut notes) = (None, None, Vec::new());
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
         // Without ready pods the forward would hold the question until there are some.
-        match airflow::health::look(&airflow::Client::to(record).with_deadline(HEALTH_PATIENCE)).await {
+        let client = airflow::Client::to(record).with_deadline(HEALTH_PATIENCE);
+        match airflow::health::look(&client).await {
             Ok(seen) => {
                 problems.extend(seen.complaints());
                 health = Some(seen);
+                match broken_files(&client, record, paths).await {
+                    Ok(broken) => {
+                        notes.extend(broken.iter().map(|broken| format!("cannot be imported: {broken}")));
+                        import_errors = Some(broken);
+                    }
+                    Err(failure) => notes.push(format!("not looked at: {}", in_a_line(failure))),
+                }
             }
             Err(failure) => problems.push(in_a_line(failure)),
         }
@@ -152,8 +182,22 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         forward,
         health,
         url: plan::url(record.port),
+        import_errors,
         problems,
+        notes,
     }
+}
+
+/// The DAG files that Airflow cannot import, the newest first.
+async fn broken_files(
+    client: &airflow::Client,
+    record: &Record,
+    paths: &EnvironmentPaths,
+) -> Result<Vec<Broken>, Failure> {
+    let credentials = super::credentials::read(paths, &record.name)?;
+    let client = client.sign_in(USER, &credentials.admin_password).await?;
+    let errors = airflow::dags::import_errors(&client, None).await?;
+    Ok(errors.iter().map(ImportError::broken).collect())
 }
 
 async fn look_into(record: &Record, paths: &EnvironmentPaths) -> Result<(Option<String>, Survey), Failure> {
@@ -190,14 +234,19 @@ fn render(status: &Status) -> String {
         let health = if complaints.is_empty() { format!("{parts} healthy") } else { complaints.join("; ") };
         lines.push(format!("{:12} {health}", "health"));
     }
+    lines.extend(status.notes.iter().take(NOTES).map(|note| format!("{:12} {note}", "DAG file")));
+    match status.notes.len().saturating_sub(NOTES) {
+        0 => {}
+        more => lines.push(format!("{:12} {more} more: `windtunnel status -o json`", "")),
+    }
     lines.push(format!("{:12} {}", "URL", status.url));
     lines.join("\n") + "\n"
 }
 
 /// What keeps the release from being ready, in one sentence.
 fn problem(survey: &Survey) -> Option<String> {
-    match &survey.verdict {
-        Some(verdict) => Some(verdict.line()),
+    match survey.cause() {
+        Some(cause) => Some(cause.message),
         None if survey.is_stopped() => Some("Airflow is stopped".to_owned()),
         None if !survey.ready => Some("not every pod is ready".to_owned()),
         None => None,

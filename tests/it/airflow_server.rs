@@ -1,5 +1,6 @@
-//! Airflow's web server as far as windtunnel asks it: the health document.
+//! Airflow's web server as far as windtunnel asks it: the health document, the sign-in, and whatever else a test lets it say.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -14,31 +15,81 @@ pub(crate) struct AirflowServer {
     pub(crate) address: SocketAddr,
     /// The parts that are not healthy.
     unhealthy: Arc<Mutex<Vec<String>>>,
+    /// What it answers, by path.
+    answers: Arc<Mutex<BTreeMap<String, Value>>>,
     _stop: oneshot::Sender<()>,
 }
 
 impl AirflowServer {
-    /// Starts it, healthy.
+    /// Starts it, healthy, without a DAG.
     pub(crate) fn start() -> Self {
         let unhealthy: Arc<Mutex<Vec<String>>> = Arc::default();
+        let answers = BTreeMap::from([
+            ("/api/v2/version".to_owned(), json!({"version": "3.3.2", "git_version": null})),
+            ("/auth/token".to_owned(), json!({"access_token": "a.token.of-airflow"})),
+            ("/api/v2/dags".to_owned(), json!({"dags": [], "total_entries": 0})),
+            ("/api/v2/importErrors".to_owned(), json!({"import_errors": [], "total_entries": 0})),
+        ]);
+        let answers = Arc::new(Mutex::new(answers));
         let (stop, stopped) = oneshot::channel();
-        let seen = Arc::clone(&unhealthy);
+        let (ill, known) = (Arc::clone(&unhealthy), Arc::clone(&answers));
         let address = serve(stopped, move |request| {
-            let unhealthy = seen.lock().unwrap().clone();
+            let unhealthy = ill.lock().unwrap().clone();
+            let answer = known.lock().unwrap().get(request.uri().path()).cloned();
             async move {
-                match request.uri().path() {
-                    "/api/v2/monitor/health" => json_answer(StatusCode::OK, &health(&unhealthy)),
-                    "/api/v2/version" => json_answer(StatusCode::OK, &json!({"version": "3.3.2", "git_version": null})),
-                    _ => json_answer(StatusCode::NOT_FOUND, &json!({"detail": "Not Found"})),
+                match (request.uri().path(), answer) {
+                    ("/api/v2/monitor/health", _) => json_answer(StatusCode::OK, &health(&unhealthy)),
+                    (_, Some(answer)) => json_answer(StatusCode::OK, &answer),
+                    (_, None) => json_answer(StatusCode::NOT_FOUND, &json!({"detail": "Not Found"})),
                 }
             }
         });
-        Self { address, unhealthy, _stop: stop }
+        Self { address, unhealthy, answers, _stop: stop }
     }
 
     /// From now on this part is not healthy.
     pub(crate) fn make_unhealthy(&self, part: &str) {
         self.unhealthy.lock().unwrap().push(part.to_owned());
+    }
+
+    /// From now on a request for this path of the REST interface is answered so.
+    pub(crate) fn answer(&self, path: &str, document: Value) {
+        self.answers.lock().unwrap().insert(format!("/api/v2{path}"), document);
+    }
+
+    /// From now on Airflow cannot import this file of the DAG folder.
+    pub(crate) fn break_file(&self, file: &str) {
+        let trace = format!(
+            "Traceback (most recent call last):\n  File \"<frozen importlib._bootstrap>\", line 241, in _call_with_frames_removed\n  \
+             File \"/opt/airflow/dags/{file}\", line 3, in <module>\n    RATE = 1 / (2 - 2)\n           ~~^~~~~~~~~\n\
+             ZeroDivisionError: division by zero\n"
+        );
+        let error = json!({"import_error_id": 1, "filename": file, "bundle_name": "dags-folder", "stack_trace": trace});
+        self.answer("/importErrors", json!({"import_errors": [error], "total_entries": 1}));
+    }
+
+    /// From now on there is the DAG `etl` with one run, `r1`, whose task `load` failed.
+    pub(crate) fn fail_task(&self) {
+        let dag = json!({"dag_id": "etl", "bundle_name": "dags-folder", "relative_fileloc": "etl.py", "fileloc": "/opt/airflow/dags/etl.py"});
+        self.answer("/dags/etl/details", dag);
+        let run = json!({"dag_run_id": "r1", "state": "failed"});
+        self.answer("/dags/etl/dagRuns/r1", run.clone());
+        self.answer("/dags/etl/dagRuns", json!({"dag_runs": [run], "total_entries": 1}));
+        let task = json!({"task_id": "load", "state": "failed", "try_number": 1, "map_index": -1});
+        self.answer("/dags/etl/dagRuns/r1/taskInstances/load", task.clone());
+        self.answer("/dags/etl/dagRuns/r1/taskInstances", json!({"task_instances": [task], "total_entries": 1}));
+        self.answer("/dags/etl/tasks", json!({"tasks": [{"task_id": "load"}], "total_entries": 1}));
+        self.answer("/pools", json!({"pools": [], "total_entries": 0}));
+    }
+
+    /// From now on the log of that task is on a volume that Airflow's web server does not see.
+    pub(crate) fn lose_log(&self) {
+        let words =
+            "Could not read served logs: HTTPConnectionPool(host='etl-load-x', port=8793): Max retries exceeded";
+        let events =
+            json!([{"event": "::group::Log message source details"}, {"event": words}, {"event": "::endgroup::"}]);
+        let path = "/dags/etl/dagRuns/r1/taskInstances/load/logs/1";
+        self.answer(path, json!({"content": events, "continuation_token": null}));
     }
 }
 

@@ -35,6 +35,7 @@ mod images;
 mod inspect;
 mod kept;
 mod list;
+mod logs;
 mod lost;
 mod minikube;
 mod prerequisites;

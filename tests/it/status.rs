@@ -35,7 +35,20 @@ fn a_pod_is_not_ready() {
     context.up();
     context.api.change(|store| objects::break_image(store, "airflow-cluster"));
     context.await_forward("to see it", |state| state.to_string().contains("no pod of service"));
+    let run = assert_run!(context, &["status"]);
+    assert!(run.stdout.lines().count() + run.stderr.lines().count() <= 15, "more than a small screen: {run}");
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_is_told_and_nothing_is_unhealthy_for_it() {
+    let context = TestContext::new();
+    context.up();
+    context.airflow.break_file("broken.py");
     assert_run!(context, &["status"]);
+    let run = context.run(&["status", "-o", "json"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    let told = serde_json::json!([{"file": "broken.py", "line": 3, "message": "ZeroDivisionError: division by zero"}]);
+    assert_eq!((&document["healthy"], &document["import_errors"]), (&Value::from(true), &told), "{run}");
 }
 
 #[test]

@@ -21,9 +21,14 @@ impl<'a> Archive<'a> {
         Self { folder: folder.to_owned(), redactor, files: Vec::new() }
     }
 
+    /// A text without its secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
     /// Adds a text, without its secrets.
     pub(super) fn add(&mut self, name: &str, text: &str) {
-        self.files.push((name.to_owned(), self.redactor.text(text)));
+        self.files.push((name.to_owned(), self.clean(text)));
     }
 
     /// Adds a text, or why there is none: a report of something broken must not fail for what is broken.

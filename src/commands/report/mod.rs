@@ -1,11 +1,14 @@
 //! `windtunnel report`: one archive for a bug report, without secrets.
 
 mod archive;
+mod excerpt;
 
 use std::fmt::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{config, doctor, status};
@@ -22,6 +25,7 @@ use crate::tools::docker::Docker;
 use crate::tools::helm::{Helm, Target};
 use crate::ui::Ui;
 use archive::Archive;
+use excerpt::{End, Excerpt};
 
 /// How many of the last lines of a log.
 const LOG_LINES: u32 = 500;
@@ -44,21 +48,27 @@ pub async fn report(
     let path = surroundings.folder.join(path);
     let step = ui.step("report", "Writing a report");
     let record = Record::load(&paths);
-    let objects = match &record {
-        Ok(Some(record)) => namespace_objects(record, &paths).await,
-        Ok(None) => Err(Record::missing(name)),
-        Err(failure) => Err(failure.clone()),
+    let (objects, secrets) = match &record {
+        Ok(Some(record)) => in_namespace(record, &paths).await,
+        Ok(None) => (Err(Record::missing(name)), Ok(Vec::new())),
+        Err(failure) => (Err(failure.clone()), Ok(Vec::new())),
     };
-    let redactor = redactor(&paths, record.as_ref().ok().and_then(Option::as_ref), objects.as_ref().ok());
+    let found = record.as_ref().ok().and_then(Option::as_ref);
+    let mut redactor = redactor(&paths, found, objects.as_ref().ok(), surroundings);
+    secrets.iter().flatten().for_each(|secret| redactor.learn_from(secret));
     let mut archive = Archive::new(&folder, &redactor);
     archive.add_or_why("versions.json", Ok(text(&versions(surroundings, ui).await)));
     step.doing("looking at this machine");
     let examined = Box::pin(doctor::examined(name, ui, surroundings)).await;
     archive.add_or_why("doctor.json", examined.map(|document| text(&document)));
     archive.add_or_why("settings.json", settings(origins, name, surroundings));
-    archive.add_or_why("record.json", file(&paths.record()));
-    archive.add_or_why("events.jsonl", file(&paths.events()));
-    archive.add_or_why("logs/forward.log", file(&paths.forward_log()));
+    if let Err(failure) = secrets {
+        // Whoever sends the report is to know that it was made without.
+        archive.add_or_why("secrets-known", Err(failure));
+    }
+    archive.add_or_why("record.json", file(&paths.record(), End::First));
+    archive.add_or_why("events.jsonl", file(&paths.events(), End::Last));
+    archive.add_or_why("logs/forward.log", file(&paths.forward_log(), End::Last));
     if let Ok(Some(record)) = &record {
         step.doing("asking the cluster");
         let status = status::document(record, &paths, surroundings, ui).await;
@@ -79,23 +89,38 @@ pub async fn report(
     Ok(())
 }
 
-/// Learns every secret that can be known: the environment's own, those of its kubeconfig, of the user's values, and of the pods.
-fn redactor(paths: &EnvironmentPaths, record: Option<&Record>, objects: Option<&Value>) -> Redactor {
+/// Learns every secret that can be known: the environment's own, those of its kubeconfig, of the user's values, profile and project, of the
+/// pods, and of this shell's proxies.
+fn redactor(
+    paths: &EnvironmentPaths,
+    record: Option<&Record>,
+    objects: Option<&Value>,
+    surroundings: &Surroundings,
+) -> Redactor {
     let mut redactor = Redactor::default();
     if let Ok(Some(credentials)) = state::read_json::<Credentials>(&paths.credentials()) {
         credentials.entries().iter().for_each(|(_, secret)| redactor.learn(secret));
     }
-    let files = std::iter::once(paths.kubeconfig()).chain(record.iter().flat_map(|record| record.values.clone()));
-    for file in files {
-        let document = std::fs::read_to_string(file).ok().and_then(|text| serde_yaml::from_str::<Value>(&text).ok());
-        if let Some(document) = document {
-            redactor.learn_from(&document);
-        }
+    let proxies = [&surroundings.proxies.http, &surroundings.proxies.https];
+    proxies.into_iter().flatten().for_each(|proxy| redactor.learn_addresses(proxy));
+    if let Some(passphrase) = &surroundings.passphrase {
+        redactor.learn(passphrase.expose_secret());
     }
-    for assignment in record.iter().flat_map(|record| &record.set) {
-        if let Some((key, value)) = assignment.split_once('=') {
-            redactor.learn_from(&json!({ key: value }));
-        }
+    let mut files = vec![paths.kubeconfig()];
+    if let Some(record) = record {
+        files.extend(record.values.clone());
+        files.extend(stacks::release_names(record.into()).iter().map(|release| paths.values(release)));
+        // Where it is a shipped one, there is no such file.
+        files.push(record.profile.clone().into());
+        redactor.learn_assignments(&record.set);
+    }
+    if let Ok(Some(project)) = surroundings.project() {
+        redactor.learn_assignments(&project.wishes().set);
+        files.push(project.path);
+    }
+    // A file that cannot be read is told of where it would be packed.
+    for excerpt in files.iter().filter_map(|file| Excerpt::read(file, End::First).ok()) {
+        documents(&excerpt.text).into_iter().flatten().for_each(|document| redactor.learn_from(&document));
     }
     if let Some(objects) = objects {
         redactor.learn_from(objects);
@@ -103,9 +128,25 @@ fn redactor(paths: &EnvironmentPaths, record: Option<&Record>, objects: Option<&
     redactor
 }
 
-async fn namespace_objects(record: &Record, paths: &EnvironmentPaths) -> Result<Value, Failure> {
-    let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
-    Ok(objects::of_namespace(&cluster, &record.namespace).await)
+/// The documents of a YAML file, as far as they are some.
+fn documents(text: &str) -> Vec<Result<Value, serde_yaml::Error>> {
+    serde_yaml::Deserializer::from_str(text).map(Value::deserialize).collect()
+}
+
+/// The objects of the namespace, and what its Secrets hold.
+async fn in_namespace(
+    record: &Record,
+    paths: &EnvironmentPaths,
+) -> (Result<Value, Failure>, Result<Vec<Value>, Failure>) {
+    match Cluster::open(&paths.kubeconfig(), &record.context).await {
+        Ok(cluster) => {
+            let namespace = &record.namespace;
+            let (objects, secrets) =
+                tokio::join!(objects::of_namespace(&cluster, namespace), objects::secrets(&cluster, namespace));
+            (Ok(objects), secrets)
+        }
+        Err(failure) => (Err(failure.clone()), Err(failure)),
+    }
 }
 
 /// What is used, in which version.
@@ -154,10 +195,22 @@ async fn helm_history(
 /// windtunnel's values of each release, and the user's files.
 fn add_values(archive: &mut Archive<'_>, record: &Record, paths: &EnvironmentPaths) {
     for release in stacks::release_names(record.into()) {
-        archive.add_or_why(&format!("values/{release}.json"), file(&paths.values(&release)));
+        archive.add_or_why(&format!("values/{release}.json"), file(&paths.values(&release), End::First));
     }
     for (number, values) in record.values.iter().enumerate() {
-        archive.add_or_why(&format!("values/user-{}.yaml", number + 1), file(values));
+        archive.add_or_why(&format!("values/user-{}.yaml", number + 1), user_values(values));
+    }
+}
+
+/// A values file of the user's, where all that is secret in it could be learned.
+fn user_values(path: &Path) -> Result<String, Failure> {
+    let excerpt = Excerpt::read(path, End::First)?;
+    match documents(&excerpt.text).into_iter().find_map(Result::err) {
+        None => Ok(excerpt.told()),
+        Some(error) => {
+            Err(Failure::usage(format!("{} is left out: it is not YAML, and may hold secrets", path.display()))
+                .evidence(error.to_string()))
+        }
     }
 }
 
@@ -177,7 +230,7 @@ async fn add_logs(archive: &mut Archive<'_>, record: &Record, paths: &Environmen
         };
         let mut lines = String::new();
         let read = logs::stream(&cluster, expected, wanted, |line| {
-            lines.push_str(line);
+            lines.push_str(&excerpt::line(line, |line| archive.clean(line)));
             lines.push('\n');
         });
         let read = read.await.map(|()| lines);
@@ -185,9 +238,8 @@ async fn add_logs(archive: &mut Archive<'_>, record: &Record, paths: &Environmen
     }
 }
 
-fn file(path: &Path) -> Result<String, Failure> {
-    let bytes = std::fs::read(path).during(Kind::NoEnvironment, format!("cannot read {}", path.display()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+fn file(path: &Path, end: End) -> Result<String, Failure> {
+    Excerpt::read(path, end).map(|excerpt| excerpt.told())
 }
 
 fn text(document: &Value) -> String {

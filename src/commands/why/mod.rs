@@ -7,9 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::airflow::dags::{self, Dag, DagRun, ImportError, TaskInstance};
+use crate::airflow::dags::{self, Dag, DagRun, TaskInstance};
+use crate::airflow::import_error::ImportError;
+use crate::airflow::refusal::{Refusal, Refusals};
 use crate::airflow::tasks::{self, Pool, Task};
-use crate::airflow::{Client, health, read_try};
+use crate::airflow::{Client, health, read_log};
 use crate::cli::WhyArgs;
 use crate::cluster::worker::{self, TaskPod};
 use crate::cluster::workload::Expected;
@@ -26,8 +28,10 @@ use crate::ui::Ui;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many lines of a task's log are quoted.
 const LOG_LINES: usize = 12;
-/// How many of the scheduler's last lines are looked at for what the API server refused.
-const SCHEDULER_LINES: u32 = 500;
+/// How many of the scheduler's last lines are looked at for what the API server refused: one refusal takes about 200, its pod included.
+const SCHEDULER_LINES: u32 = 2000;
+/// How many files that cannot be imported are told of in full: the newest first.
+const FILES: usize = 2;
 /// How many of the newest runs are counted.
 const RUNS: u32 = 100;
 
@@ -43,8 +47,8 @@ struct Facts {
     pools: Vec<Pool>,
     pods: Vec<TaskPod>,
     executor: Executor,
-    /// The scheduler's lines about pods that were refused.
-    refusals: Vec<String>,
+    /// The pods that the API server refused, as the scheduler's log has them.
+    refusals: Vec<Refusal>,
     now: Timestamp,
 }
 
@@ -105,7 +109,12 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
     let credentials = super::credentials::read(&paths, name)?;
     let client = client.sign_in(USER, &credentials.admin_password).await?;
     let dag_id = &arguments.dag;
-    let Some(dag) = dags::dag(&client, dag_id).await? else { return Err(no_dag(&client, dag_id).await?) };
+    let errors = dags::import_errors(&client, None).await?;
+    let Some(dag) = dags::dag(&client, dag_id).await? else { return Err(no_dag(&client, dag_id, &errors).await?) };
+    // Airflow has it from before its file broke, starts no run of it, and each task fails as it reads the file.
+    if let Some(error) = errors.iter().find(|error| error.is_of(&dag)) {
+        return Err(broken(format!("the file of DAG `{dag_id}` cannot be imported"), std::slice::from_ref(error)));
+    }
     let runs = dags::newest_runs(&client, dag_id, RUNS).await?;
     let mut answer = match find_run(runs.as_slice(), dag_id, arguments.run.as_deref())? {
         None => judge::never_run(&dag),
@@ -123,7 +132,7 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
                 now: Timestamp::now(),
             };
             if facts.lacks_a_pod() {
-                facts.refusals = refusals(&cluster, expected, &record, dag_id).await?;
+                facts.refusals = refusals(&cluster, expected, &record).await?;
             }
             let answer = judge::judge(&facts, arguments.task.as_deref())?;
             with_log(&client, &facts, answer).await
@@ -137,10 +146,20 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
 }
 
 impl Facts {
-    /// A task was handed to the executor, and no pod was made for it.
+    /// A task was handed to the executor, and there is no pod of it. One that was refused fails at once, unless Airflow is told to try again
+    /// (`task_publish_max_retries`).
     fn lacks_a_pod(&self) -> bool {
-        let mut queued = self.instances.iter().filter(|instance| instance.state.as_deref() == Some("queued"));
-        self.executor == Executor::Kubernetes && queued.any(|instance| self.pod(&instance.task_id).is_none())
+        let handed_over = ["queued", "failed", "up_for_retry"];
+        let is_handed_over =
+            |instance: &&TaskInstance| instance.state.as_deref().is_some_and(|state| handed_over.contains(&state));
+        let mut waiting = self.instances.iter().filter(is_handed_over);
+        self.executor == Executor::Kubernetes && waiting.any(|instance| self.pod(&instance.task_id).is_none())
+    }
+
+    /// Why the API server took no pod for a task, newest first.
+    fn refusals_of<'a>(&'a self, instance: &'a TaskInstance) -> impl Iterator<Item = &'a Refusal> {
+        let (dag, run) = (&self.dag.dag_id, &self.run.dag_run_id);
+        self.refusals.iter().rev().filter(move |refusal| refusal.is_of_task(dag, run, &instance.task_id))
     }
 
     /// The worker pod of a task in the run in question.
@@ -162,30 +181,30 @@ async fn require_scheduler(client: &Client) -> Result<(), Failure> {
 }
 
 /// There is no such DAG: the files that cannot be read may be why.
-async fn no_dag(client: &Client, dag_id: &str) -> Result<Failure, Failure> {
-    let errors = dags::import_errors(client, None).await?;
+async fn no_dag(client: &Client, dag_id: &str, errors: &[ImportError]) -> Result<Failure, Failure> {
     let mut known: Vec<String> = dags::dags(client, "").await?.into_iter().map(|dag| dag.dag_id).collect();
     known.sort_by(|one, other| strsim::jaro(other, dag_id).total_cmp(&strsim::jaro(one, dag_id)));
     known.truncate(8);
-    let failure = Failure::usage(format!("Airflow has no DAG `{dag_id}`"));
-    let failure = if known.is_empty() { failure } else { failure.evidence(format!("it has {}", known.join(", "))) };
-    if errors.is_empty() {
-        return Ok(failure
-            .hint("a new file is seen within a minute; a file without the words `dag` and `airflow` is not looked at")
-            .hint("to see what is read: `windtunnel logs dag-processor`"));
+    let message = format!("Airflow has no DAG `{dag_id}`");
+    let list = if known.is_empty() { String::new() } else { format!("it has {}", known.join(", ")) };
+    if !errors.is_empty() {
+        return Ok(broken(message, errors).evidence(list));
     }
-    let told = errors.iter().flat_map(told);
-    Ok(failure
-        .code(Code::DagImportError)
-        .evidence_lines(told)
-        .hint("correct the file: Airflow reads it again by itself"))
+    Ok(Failure::usage(message)
+        .evidence(list)
+        .hint("a new file is seen within a minute; a file without the words `dag` and `airflow` is not looked at")
+        .hint("to see what is read: `windtunnel logs dag-processor`"))
 }
 
-/// The file, and the last lines of the traceback: where, and what.
-fn told(error: &ImportError) -> Vec<String> {
-    let lines: Vec<&str> = error.stack_trace.lines().filter(|line| !line.trim().is_empty()).collect();
-    let end = lines.iter().skip(lines.len().saturating_sub(3)).map(|line| format!("  {}", line.trim()));
-    std::iter::once(format!("{} cannot be imported:", error.filename)).chain(end).collect()
+/// A cause that no waiting mends, as where `smoke` finds its own DAG so: the same code and the same exit code.
+fn broken(message: String, errors: &[ImportError]) -> Failure {
+    let more = errors.len().saturating_sub(FILES);
+    let more = if more == 0 { String::new() } else { format!("and {more} more files: `windtunnel status -o json`") };
+    Failure::new(Kind::Verdict, message)
+        .code(Code::DagImportError)
+        .evidence_lines(errors.iter().take(FILES).flat_map(ImportError::told))
+        .evidence(more)
+        .hint("correct the file: Airflow reads it again by itself")
 }
 
 /// The run that was named, or the newest.
@@ -199,13 +218,8 @@ fn find_run<'a>(runs: &'a [DagRun], dag_id: &str, wanted: Option<&str>) -> Resul
     })
 }
 
-/// What the scheduler says of pods that the API server did not take.
-async fn refusals(
-    cluster: &Cluster,
-    expected: Expected<'_>,
-    record: &Record,
-    dag_id: &str,
-) -> Result<Vec<String>, Failure> {
+/// What the scheduler says of pods that the API server did not take, of whatever DAG.
+async fn refusals(cluster: &Cluster, expected: Expected<'_>, record: &Record) -> Result<Vec<Refusal>, Failure> {
     let scheduler = stacks::component(record.into(), "scheduler")?;
     let wanted = logs::Wanted {
         workload: &scheduler.workload,
@@ -213,10 +227,8 @@ async fn refusals(
         tail: SCHEDULER_LINES,
         follow: false,
     };
-    let mut found = Vec::new();
-    logs::stream(cluster, expected, wanted, |line| found.extend(judge::refusal(line, dag_id))).await?;
-    found.sort_unstable();
-    found.dedup();
+    let (mut found, mut refusals) = (Vec::new(), Refusals::default());
+    logs::stream(cluster, expected, wanted, |line| found.extend(refusals.read(line))).await?;
     Ok(found)
 }
 
@@ -225,11 +237,16 @@ async fn with_log(client: &Client, facts: &Facts, answer: Answer) -> Answer {
     let Some(failed) = answer.failed.clone().filter(|failed| failed.try_number > 0) else { return answer };
     let Facts { dag, run, .. } = facts;
     let log =
-        read_try(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
+        read_log(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
     let lines: Vec<String> = match log {
         // A traceback's frames within Airflow and Python tell nothing of the DAG.
         Ok(log) => log.lines().filter(|line| !line.contains("/site-packages/")).map(str::to_owned).collect(),
-        Err(failure) => vec![format!("its log cannot be read: {}", failure.message)],
+        Err(failure) => {
+            let number = failure.code.map_or_else(String::new, |code| format!(" [{}]", code.id()));
+            let first = format!("{}{number}", failure.message);
+            let answer = answer.evidence(std::iter::once(first).chain(failure.evidence));
+            return failure.hints.into_iter().fold(answer, Answer::hint);
+        }
     };
     let skipped = lines.len().saturating_sub(LOG_LINES);
     let answer = answer.evidence(lines.into_iter().skip(skipped));

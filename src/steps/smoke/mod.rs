@@ -10,7 +10,7 @@ mod tidy;
 
 use std::time::{Duration, Instant};
 
-use crate::airflow::{Client, dags, health, read_try};
+use crate::airflow::{Client, dags, health, log_lost, read_try};
 use crate::cluster::Cluster;
 use crate::cluster::worker::Workers;
 use crate::codes::Code;
@@ -150,11 +150,9 @@ async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(Failure::new(Kind::Unhealthy, "the task ran, but what it printed is not in its log")
-                .code(Code::TaskLogLost)
+            return Err(log_lost("the task ran, but what it printed is not in its log")
                 .evidence(format!("looked for `{marker}` for {} s", LOG_PATIENCE.as_secs()))
-                .evidence_lines(tail(&log))
-                .hint("worker pods and the API server must share the volume for logs: `windtunnel logs api-server`"));
+                .evidence_lines(tail(&log)));
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -21,7 +21,7 @@ pub(super) fn broken(environment: &Environment) {
     let met = Met { title: "a DAG file that cannot be imported", up: &why, seen: airflow.import_error("broken.py") };
     met.say();
     let names = ["broken.py", "line 3", "No module named 'no_such_module'"].map(str::to_owned);
-    met.assert_named(&["dag_import_error".to_owned()], 2, &names);
+    met.assert_named(&["dag_import_error".to_owned()], 7, &names);
     met.assert_named_soon(NAMED);
     std::fs::remove_file(file).unwrap();
 }
