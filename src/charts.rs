@@ -26,26 +26,38 @@ pub struct Sources<'a> {
 /// # Errors
 /// Chart, where it is not there and cannot be downloaded, or is another one than the profile names.
 pub async fn provide(chart: &Chart, sources: Sources<'_>, helm: &Helm, ui: &Ui) -> Result<PathBuf, Failure> {
-    let Some(sha256) = chart.sha256.as_deref().map(str::to_lowercase) else { return at_path(chart, sources.folder) };
-    if let Place::Path(_) = chart.place() {
-        let path = at_path(chart, sources.folder)?;
-        return match digest_of(&path).during(Kind::Chart, format!("cannot read the chart {}", path.display()))? {
-            found if found == sha256 => Ok(path),
-            found => Err(other_digest(&path.display().to_string(), &found, &sha256)),
-        };
+    if let Some(path) = at_hand(chart, sources)? {
+        return Ok(path);
     }
-    if let Some(bundled) = sources.bundle.and_then(|bundle| bundle.chart(&sha256)) {
-        return Ok(bundled);
-    }
+    let sha256 = chart.sha256.as_deref().unwrap_or_default().to_lowercase();
     let cached = cached(sources.cache, &sha256);
-    match digest_of(&cached) {
-        Ok(found) if found == sha256 => return Ok(cached),
+    if cached.exists() {
         // Cut short or damaged: it can be had again.
-        Ok(_) => std::fs::remove_file(&cached).during(Kind::Chart, format!("cannot remove {}", cached.display()))?,
-        Err(_) => {}
+        std::fs::remove_file(&cached).during(Kind::Chart, format!("cannot remove {}", cached.display()))?;
     }
     download(chart, &sha256, &cached, sources.cache, helm, ui).await?;
     Ok(cached)
+}
+
+/// The same without a download; `None` where it takes one.
+///
+/// # Errors
+/// Chart, where it is a path and not there, or is another one than the profile names.
+pub fn at_hand(chart: &Chart, sources: Sources<'_>) -> Result<Option<PathBuf>, Failure> {
+    let Some(sha256) = chart.sha256.as_deref().map(str::to_lowercase) else {
+        return at_path(chart, sources.folder).map(Some);
+    };
+    if let Place::Path(_) = chart.place() {
+        let path = at_path(chart, sources.folder)?;
+        return match digest_of(&path).during(Kind::Chart, format!("cannot read the chart {}", path.display()))? {
+            found if found == sha256 => Ok(Some(path)),
+            found => Err(other_digest(&path.display().to_string(), &found, &sha256)),
+        };
+    }
+    let bundled = sources.bundle.and_then(|bundle| bundle.chart(&sha256));
+    let cached =
+        || Some(cached(sources.cache, &sha256)).filter(|path| digest_of(path).is_ok_and(|found| found == sha256));
+    Ok(bundled.or_else(cached))
 }
 
 /// Where a downloaded chart is kept, and where one can be put by hand.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kube::config::Kubeconfig;
 use serde::Serialize;
 
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 
 /// Names that lead to this machine from containers and virtual machines on it.
@@ -61,10 +62,14 @@ pub fn extract(files: &[PathBuf], name: &str) -> Result<Extract, Failure> {
     let context = document.contexts.iter().find(|named| named.name == name).ok_or_else(|| {
         let names: Vec<&str> = document.contexts.iter().map(|named| named.name.as_str()).collect();
         let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has: {}", names.join(", ")) };
-        Failure::usage(format!("the kubeconfig {from} has no context `{name}`")).evidence(there)
+        Failure::usage(format!("the kubeconfig {from} has no context `{name}`"))
+            .code(Code::ContextMissing)
+            .evidence(there)
     })?;
     let incomplete = |what: &str| {
-        Failure::usage(format!("the context `{name}` of the kubeconfig {from} is incomplete")).evidence(what)
+        Failure::usage(format!("the context `{name}` of the kubeconfig {from} is incomplete"))
+            .code(Code::ContextMissing)
+            .evidence(what)
     };
     let context = context.context.clone().ok_or_else(|| incomplete("it says nothing"))?;
     let server = server(&document, &context.cluster).ok_or_else(|| incomplete("its cluster has no server"))?;

@@ -3,6 +3,7 @@
 mod access;
 mod api_server;
 mod ask_again;
+pub mod capacity;
 mod client;
 mod evidence;
 pub mod exec;
@@ -19,6 +20,7 @@ pub mod pause;
 mod record;
 pub mod release;
 pub mod removal;
+pub mod requests;
 mod restart;
 mod secret;
 mod smoke_files;

@@ -72,6 +72,11 @@ codes! {
     WslVersion = "WT135", "wsl_version";
     FolderSlow = "WT136", "folder_slow";
     FolderNotShared = "WT137", "folder_not_shared";
+    FolderUnreadable = "WT138", "folder_unreadable";
+    ContextMissing = "WT139", "context_missing";
+    ContextRemote = "WT140", "context_remote";
+    ToolUntested = "WT141", "tool_untested";
+    LeftoverImage = "WT142", "leftover_image";
     ChartUnavailable = "WT201", "chart_unavailable";
     ChartDigest = "WT202", "chart_digest";
     RegistryImageMissing = "WT203", "registry_image_missing";
@@ -84,6 +89,8 @@ codes! {
     ReferenceInvalid = "WT210", "reference_invalid";
     PullFailed = "WT211", "pull_failed";
     ChartRefused = "WT212", "chart_refused";
+    BundleBroken = "WT213", "bundle_broken";
+    BundlePlatform = "WT214", "bundle_platform";
     ImageNotFound = "WT301", "image_not_found";
     ImageUnauthorized = "WT302", "image_unauthorized";
     ImageRateLimited = "WT303", "image_rate_limited";

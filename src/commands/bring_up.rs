@@ -6,13 +6,10 @@ use tokio::sync::oneshot;
 use super::{announce, remembered};
 use crate::airflow::Client;
 use crate::error::Failure;
-use crate::images::locate::Located;
 use crate::plan::Plan;
-use crate::providers;
-use crate::stacks::{self, Release};
 use crate::state::{FORMAT, Lock, Record, RecordedImage};
 use crate::steps::install::Installation;
-use crate::steps::prerequisites::Prerequisites;
+use crate::steps::prerequisites::{Prerequisites, Rendering};
 use crate::steps::{self, Context, roll_back};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -60,10 +57,11 @@ pub(super) async fn bring_up(
 
     let looked = async {
         let ready = steps::prerequisites::check(context).await?;
-        let (release, charts, images) = look(context, &ready).await?;
-        Ok::<_, Failure>((ready, release, charts, images))
+        // That all images can be had is known before anything is made.
+        let images = steps::find_images::ensure(context, &ready).await?;
+        Ok::<_, Failure>((ready, images))
     };
-    let (ready, release, charts, images) = match looked.await {
+    let (ready, images) = match looked.await {
         Ok(looked) => looked,
         Err(failure) => {
             // What was refused before anything was made leaves nothing behind.
@@ -92,14 +90,15 @@ pub(super) async fn bring_up(
         return Ok(Ended::Remembered);
     }
     steps::find_images::show(&images, ui);
-    let installation = Installation { context, ready: &ready, cluster: &cluster, release: &release, charts: &charts };
+    let Rendering { release, charts, .. } = &ready.rendering;
+    let installation = Installation { context, ready: &ready, cluster: &cluster, release, charts };
     let mut upgraded = Vec::new();
     let installed = async {
         steps::replace_database::finish(context, &ready, &cluster, &record).await?;
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
         cluster.keep_record(&record).await?;
         steps::install::ensure(installation, &mut upgraded).await?;
-        steps::wait_for_pods::ensure(context, &ready, &cluster, &release).await?;
+        steps::wait_for_pods::ensure(context, &ready, &cluster, release).await?;
         Ok(credentials)
     };
     let credentials = match Box::pin(installed).await {
@@ -113,7 +112,7 @@ pub(super) async fn bring_up(
             });
         }
     };
-    steps::forward::ensure(context, &record, &release).await?;
+    steps::forward::ensure(context, &record, release).await?;
     let client = Client::to(&record);
     steps::check_web::check(&client, plan.timeout.min(steps::check_web::PATIENCE), ui).await?;
     if *smoke {
@@ -131,26 +130,6 @@ pub(super) async fn bring_up(
     }
     announce::ready(context);
     Ok(Ended::Ready)
-}
-
-/// Charts and images: that they can be had is known before anything is made.
-pub(super) async fn look(
-    context: Context<'_>,
-    ready: &Prerequisites,
-) -> Result<(Release, steps::install::Charts, Vec<Located>), Failure> {
-    let Context { plan, surroundings, .. } = context;
-    let release = stacks::release(&stacks::Inputs {
-        plan,
-        airflow_image: &ready.images.airflow.reference,
-        database_image: &ready.images.database.reference,
-        redis_image: ready.images.redis.as_ref().map(|image| image.reference.as_str()),
-        user: surroundings.user,
-        dags: plan.cluster.provider().sees_dag_folder().then_some(providers::DAGS),
-        smoke: plan.cluster.provider().sees_smoke_folder().then_some(providers::SMOKE),
-    });
-    let charts = steps::install::provide_charts(context, ready, &release).await?;
-    let images = steps::find_images::ensure(context, ready, &release, &charts).await?;
-    Ok((release, charts, images))
 }
 
 fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {

@@ -24,7 +24,7 @@ pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surround
         let paths = surroundings.paths.environment(&wanted.plan.name);
         let context = Context { plan: &wanted.plan, paths: &paths, surroundings, ui };
         let ready = steps::prerequisites::check(context).await?;
-        let (_, _, images) = bring_up::look(context, &ready).await?;
+        let images = steps::find_images::ensure(context, &ready).await?;
         announce::plan(context, &ready, &images);
         return Ok(());
     }

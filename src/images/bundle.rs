@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::surroundings::Surroundings;
 use crate::tools::find::Places;
@@ -98,20 +99,23 @@ impl Bundle {
         let path = folder.join("bundle.json");
         let text = std::fs::read_to_string(&path)
             .during(Kind::Image, format!("{} is not a bundle: its bundle.json cannot be read", folder.display()))
-            .map_err(|failure| failure.hint("a bundle is made by `scripts/images/build.sh --bundle FOLDER`"))?;
+            .map_err(|failure| {
+                failure.code(Code::BundleBroken).hint("a bundle is made by `scripts/images/build.sh --bundle FOLDER`")
+            })?;
         let manifest: Manifest = serde_json::from_str(&text)
             .during(Kind::Image, format!("{} is not valid", path.display()))
-            .map_err(|failure| failure.hint(ANEW))?;
+            .map_err(|failure| failure.code(Code::BundleBroken).hint(ANEW))?;
         if manifest.format != FORMAT {
             return Err(Failure::new(
                 Kind::Image,
                 format!("{} is of format {}, this windtunnel reads {FORMAT}", path.display(), manifest.format),
             )
+            .code(Code::BundleBroken)
             .hint("use a windtunnel and a bundle of the same version"));
         }
         let bundle = Self { folder: folder.to_owned(), manifest };
         for entry in &bundle.manifest.entries {
-            bundle.check_place_and_size(entry).map_err(|failure| failure.hint(ANEW))?;
+            bundle.check_place_and_size(entry).map_err(|failure| failure.code(Code::BundleBroken).hint(ANEW))?;
         }
         Ok(bundle)
     }
@@ -129,6 +133,7 @@ impl Bundle {
                 Kind::Image,
                 format!("{} is for {}, the Docker Engine is {platform}", self.path_of(entry).display(), entry.platform),
             )
+            .code(Code::BundlePlatform)
             .hint("make the bundle on a machine of the same architecture")),
         }
     }
@@ -140,6 +145,7 @@ impl Bundle {
     pub fn image(&self, role: Role) -> Result<&Entry, Failure> {
         self.manifest.entries.iter().find(|entry| entry.role == role).ok_or_else(|| {
             Failure::new(Kind::Image, format!("the bundle {} has no {} image", self.folder.display(), role.name()))
+                .code(Code::BundleBroken)
                 .hint("make it anew: `scripts/images/build.sh --bundle FOLDER`")
         })
     }

@@ -1,7 +1,7 @@
 //! A node image that holds what a node was given besides: `down --keep-images` makes it, the next node of the environment is made of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,21 @@ pub async fn find(
     let reference = reference(environment, paths);
     let found = docker.image(&reference, ui).await?;
     Ok(found.filter(|image| is_ours(image.labels(), paths)).map(|image| Kept::of(reference, &image)))
+}
+
+/// The node images that the engine keeps, of whatever environment and state folder: name, bytes, and the environment's folder.
+///
+/// # Errors
+/// The engine does not answer.
+pub async fn all(docker: &Docker, ui: &Ui) -> Result<Vec<(String, u64, PathBuf)>, Failure> {
+    let mut kept = Vec::new();
+    for reference in docker.labelled_images(FOLDER, ui).await? {
+        let Some(image) = docker.image(&reference, ui).await? else { continue };
+        if let Some(folder) = image.labels().get(FOLDER) {
+            kept.push((reference, image.size, PathBuf::from(folder)));
+        }
+    }
+    Ok(kept)
 }
 
 impl Kept {

@@ -213,6 +213,16 @@ mod tests {
                 Code::RegistryUnreachable,
                 true,
             ),
+            (
+                "Get \"https://registry.corp/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                Code::RegistryUntrusted,
+                false,
+            ),
+            (
+                "Get \"https://10.0.0.5:5000/v2/\": http: server gave HTTP response to HTTPS client",
+                Code::RegistryUntrusted,
+                false,
+            ),
             ("unexpected EOF", Code::RegistryUnreachable, true),
             ("failed to register layer: write /x: no space left on device", Code::PullFailed, false),
         ] {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::bundle::ANEW;
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::state;
 
@@ -70,6 +71,7 @@ fn check(path: PathBuf, sha256: &str, known: Option<&Seen>) -> Result<(PathBuf, 
     let found = digest(file).during(Kind::Image, doing())?;
     if found != sha256.to_lowercase() {
         return Err(Failure::new(Kind::Image, format!("{} has the wrong digest", path.display()))
+            .code(Code::BundleBroken)
             .evidence(format!("found     sha256 {found}"))
             .evidence(format!("expected  sha256 {sha256}"))
             .hint(ANEW));

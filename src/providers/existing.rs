@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cluster::{Cluster, kubeconfig};
+use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::{plan, state};
 
@@ -35,6 +36,7 @@ impl Source {
                 Kind::Foreign,
                 format!("the context `{context}` does not look like a cluster of this machine"),
             )
+            .code(Code::ContextRemote)
             .evidence(format!("its API server is {}", found.server))
             .hint("if that is the cluster you mean: `windtunnel up --allow-remote`"));
         }

@@ -15,6 +15,7 @@ use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Container, Docker};
+use crate::tools::host::Host;
 use crate::tools::kind as kind_tool;
 use crate::ui::Ui;
 
@@ -78,8 +79,10 @@ pub async fn delete(
     let says = |words: &str| failure.evidence.iter().any(|line| line.contains(words));
     // moby, `daemon/kill.go`: so with cgroup v1, where the engine ends a node in the moment in which runc in it holds a container frozen.
     if says("did not receive an exit event") {
-        return Err(failure
-            .hint("the engine has lost hold of the node: start it anew, `sudo systemctl restart docker`, then the same command again"));
+        return Err(failure.hint(format!(
+            "the engine has lost hold of the node: start it anew, {}, then the same command again",
+            Host::here().restart_engine()
+        )));
     }
     // moby, `daemon/delete.go`
     if !says("is already in progress") || rest_of_removal(docker, &container_name(cluster), ui).await?.is_some() {

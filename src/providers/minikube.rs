@@ -21,7 +21,7 @@ use crate::tools::docker::{Container, Docker};
 use crate::tools::minikube::{Minikube, Profile, State};
 use crate::ui::Ui;
 use owner::Owner;
-pub use owner::file;
+pub use owner::{file, made_by_windtunnel};
 
 /// The driver whose nodes are containers of the Docker Engine.
 pub const DOCKER: &str = "docker";

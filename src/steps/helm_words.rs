@@ -66,6 +66,11 @@ mod tests {
                 "Error: unable to continue with install: Service \"a\" in namespace \"b\" exists and cannot be imported into the current release: invalid ownership metadata",
                 Some(Code::ObjectForeign),
             ),
+            (
+                "Error: execution error at (airflow/templates/check-values.yaml:3:4): a name is needed",
+                Some(Code::ChartBroken),
+            ),
+            ("Error: parse error at (lite/templates/web.yaml:7): unclosed action", Some(Code::ChartBroken)),
             ("Error: something new", None),
         ] {
             let failure = Failure::new(Kind::Chart, "helm failed").evidence(words);

@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use super::prerequisites::Prerequisites;
 use super::{Context, helm_words, manifest_changes, whole};
-use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::release::INPUTS_LABEL;
@@ -30,23 +29,6 @@ const TOLD: usize = 12;
 
 /// Where the charts are that are not in the binary, by the Helm release that they are for.
 pub type Charts = BTreeMap<String, PathBuf>;
-
-/// Gets the charts that are not in the binary, from wherever they are.
-///
-/// # Errors
-/// One cannot be had, or is not the right one.
-pub async fn provide_charts(context: Context<'_>, ready: &Prerequisites, release: &Release) -> Result<Charts, Failure> {
-    let Context { plan, surroundings, ui, .. } = context;
-    let folder = Path::new(&plan.profile_origin).parent().unwrap_or(&surroundings.folder);
-    let sources = Sources { folder, bundle: ready.bundle.as_ref(), cache: &surroundings.cache };
-    let mut charts = Charts::new();
-    for part in &release.parts {
-        if let Chart::Named(chart) = &part.chart {
-            charts.insert(part.name.clone(), charts::provide(chart, sources, &ready.helm, ui).await?);
-        }
-    }
-    Ok(charts)
-}
 
 /// A Helm release that was upgraded while all of it ran.
 #[derive(Clone, Debug, Eq, PartialEq)]

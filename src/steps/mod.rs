@@ -13,6 +13,7 @@ pub mod manifest_changes;
 pub mod node;
 pub mod prerequisites;
 pub mod remove_release;
+mod render;
 pub mod repair;
 pub mod replace_database;
 pub mod roll_back;

@@ -1,5 +1,6 @@
 //! What `windtunnel doctor --fix` does about a finding: one step each, after its command was shown.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
@@ -24,7 +25,7 @@ pub fn describe(repair: &Repair, mirror: Option<&str>, context: Context<'_>) -> 
             let target = release.own_path(&context.surroundings.cache);
             Ok(format!("download {} to {}, sha256 {}", release.address(file, mirror), target.display(), file.sha256))
         }
-        other => Ok(command(other, context)?.line()),
+        other => Ok(command(other, &context.surroundings.program, context.surroundings.user)?.line()),
     }
 }
 
@@ -48,7 +49,7 @@ pub async fn repair(repair: &Repair, mirror: Option<&str>, context: Context<'_>)
         step.done(target.display().to_string());
         return Ok(());
     }
-    let command = command(repair, context)?;
+    let command = command(repair, &surroundings.program, surroundings.user)?;
     let step = ui.step("repair", "Repairing");
     command.run(Kind::Prerequisite, ui).await?;
     step.done(command.line());
@@ -64,17 +65,32 @@ fn file_of(tool: &str) -> Result<(&'static Release, &'static File), Failure> {
     Ok((release, file))
 }
 
-fn command(repair: &Repair, context: Context<'_>) -> Result<Command, Failure> {
-    let surroundings = context.surroundings;
+/// `program` is windtunnel itself, `user` who runs it.
+fn command(repair: &Repair, program: &Path, user: u32) -> Result<Command, Failure> {
     let command = match repair {
         Repair::Download(tool) => return Err(Failure::bug(format!("{tool} is downloaded by no command"))),
         Repair::Raise(parameters) => {
             // Root needs no sudo, and may not have it.
-            let command =
-                if surroundings.user == 0 { Command::new("sysctl") } else { Command::new("sudo").arg("sysctl") };
+            let command = if user == 0 { Command::new("sysctl") } else { Command::new("sudo").arg("sysctl") };
             command.arg("-w").args(parameters.iter().map(|(name, value)| format!("{name}={value}")))
         }
-        Repair::Windtunnel(words) => Command::new(&surroundings.program).args(words),
+        Repair::Windtunnel(words) => Command::new(program).args(words),
     };
     Ok(command.deadline(COMMAND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_raised_with_sudo_unless_root_does_it() {
+        let limits = Repair::Raise(vec![("fs.a".to_owned(), 1), ("fs.b".to_owned(), 2)]);
+        let line = |user| command(&limits, Path::new("/bin/windtunnel"), user).unwrap().line();
+        assert_eq!(line(1000), "sudo sysctl -w 'fs.a=1' 'fs.b=2'");
+        assert_eq!(line(0), "sysctl -w 'fs.a=1' 'fs.b=2'");
+        let own = Repair::Windtunnel(vec!["down".to_owned(), "--yes".to_owned()]);
+        assert_eq!(command(&own, Path::new("/bin/windtunnel"), 0).unwrap().line(), "/bin/windtunnel down --yes");
+        assert!(command(&Repair::Download("kind"), Path::new("/bin/windtunnel"), 0).is_err());
+    }
 }

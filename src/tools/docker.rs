@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::binary;
+use super::host::Host;
 use super::process::Command;
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
@@ -323,7 +324,7 @@ fn unreachable_engine(words: &[String]) -> Failure {
     {
         Failure::new(Kind::Prerequisite, "the Docker Engine is not running")
             .code(Code::EngineUnreachable)
-            .hint("start it: `sudo systemctl start docker`, or open Docker Desktop")
+            .hint(Host::here().start_engine())
     } else {
         Failure::new(Kind::Prerequisite, "the Docker Engine does not answer")
             .code(Code::EngineUnreachable)

@@ -36,6 +36,8 @@ pub struct Wanted {
     pub words: &'static [&'static str],
     /// The oldest that works.
     pub oldest: Version,
+    /// The newest major version that windtunnel was tested with.
+    pub newest_major: u64,
     /// How to get it.
     pub install: &'static str,
 }
@@ -91,6 +93,27 @@ pub async fn usable(wanted: &Wanted, places: &Places<'_>, ui: &Ui) -> Result<Too
     let can_be_had = release::of(wanted.name).is_some_and(|release| release.here().is_some());
     let failure = if can_be_had { failure.hint(FIX) } else { failure };
     Err(failure.hint(wanted.install))
+}
+
+/// The others that work beside the one that is used: further back on `PATH`, or in windtunnel's own folder.
+pub async fn others(wanted: &Wanted, used: &Tool, places: &Places<'_>, ui: &Ui) -> Vec<Tool> {
+    let Surroundings { search_path, folder, cache, .. } = places.surroundings;
+    let on_path = which::which_in_all(wanted.name, Some(search_path), folder).into_iter().flatten();
+    let own = release::of(wanted.name).map(|release| release.own_path(cache)).filter(|path| path.exists());
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut seen = vec![real(&used.path)];
+    let mut others = Vec::new();
+    for path in on_path.chain(own) {
+        // One program may be there by several names.
+        if seen.contains(&real(&path)) {
+            continue;
+        }
+        seen.push(real(&path));
+        if let Ok(tool) = at(wanted, path, ui).await {
+            others.push(tool);
+        }
+    }
+    others
 }
 
 /// The first one behind the first one on `PATH` that works.

@@ -19,6 +19,7 @@ pub const WANTED: Wanted = Wanted {
     name: "helm",
     words: &["version", "--template", "{{.Version}}"],
     oldest: OLDEST,
+    newest_major: 4,
     install: "install Helm: https://helm.sh/docs/intro/install/",
 };
 

@@ -17,6 +17,7 @@ pub const WANTED: Wanted = Wanted {
     name: "kind",
     words: &["version"],
     oldest: OLDEST,
+    newest_major: 0,
     install: "install kind: https://kind.sigs.k8s.io/docs/user/quick-start/#installation, or with Go: `go install sigs.k8s.io/kind@v0.30.0`",
 };
 

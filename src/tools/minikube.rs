@@ -18,6 +18,7 @@ pub const WANTED: Wanted = Wanted {
     name: "minikube",
     words: &["version", "--short"],
     oldest: OLDEST,
+    newest_major: 1,
     install: "install minikube: https://minikube.sigs.k8s.io/docs/start/",
 };
 /// The types of the events that begin a step and that tell of an error (kubernetes/minikube, `pkg/minikube/out/register`).

@@ -6,6 +6,7 @@ pub mod docker;
 pub mod download;
 pub mod find;
 pub mod helm;
+pub mod host;
 pub mod kind;
 pub mod minikube;
 pub mod process;

@@ -268,7 +268,8 @@ impl Command {
 
     /// The child with its environment and input; what becomes of its output is the caller's choice.
     fn expression(&self) -> duct::Expression {
-        let mut expression = duct::cmd(&self.program, &self.arguments);
+        // As a path, a bare name would be looked for in the working folder and not on PATH.
+        let mut expression = duct::cmd(self.program.as_os_str(), &self.arguments);
         // It opens backups, and no child makes any: the forward would keep it for days.
         expression = expression.env_remove("WINDTUNNEL_PASSPHRASE");
         for (name, value) in &self.environment {

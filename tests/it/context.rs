@@ -42,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
     /// The commands that the fakes were given, each tool's in order.
     pub(crate) journal: Vec<String>,
+    /// What the checks asked the engine side by side, which has no one order and changes nothing.
+    pub(crate) asked: Vec<String>,
 }
 
 /// Runs the binary and compares everything that came of it with the test's snapshot.
@@ -136,12 +138,14 @@ impl TestContext {
             std::fs::read_to_string(&journal).unwrap_or_default().lines().map(str::to_owned).collect();
         // Tools run side by side, each of them in order.
         lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
+        let (asked, lines) = lines.into_iter().partition(|line| is_asked_side_by_side(line));
         let run = Run {
             command: arguments.join(" "),
             code: output.status.code().unwrap_or(-1),
             stdout: text(output.stdout),
             stderr: in_one_order(&text(output.stderr)),
             journal: lines,
+            asked,
         };
         self.assert_no_secret(&run);
         run
@@ -235,6 +239,8 @@ impl TestContext {
             (r#""process": \d+"#, r#""process": [ID]"#),
             (r#""connections": \d+"#, r#""connections": [N]"#),
             (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "[TIME]"),
+            // What starts an engine is another command on another system.
+            (r"start it: [^\n]*(docker|Docker Desktop)[^\n]*", "start it: [HOW]"),
             // What minikube wants where the user of the tests is root.
             (r"(minikube start .*) --force\b", "$1"),
         ] {
@@ -341,6 +347,13 @@ impl fmt::Display for Run {
         }
         Ok(())
     }
+}
+
+fn is_asked_side_by_side(line: &str) -> bool {
+    let clusters = "docker container ls --all --filter 'label=io.x-k8s.kind.cluster' --format ";
+    ["docker version ", "docker network ls ", "docker network inspect ", clusters]
+        .iter()
+        .any(|begin| line.starts_with(begin))
 }
 
 /// Cluster and images come side by side, and either step may end first.

@@ -9,9 +9,6 @@ use crate::context::{Run, TestContext, assert_run};
 impl TestContext {
     /// The engine answers what only `doctor` asks.
     pub(crate) fn for_doctor(&self) {
-        self.on("docker", "version", &["stdout Engine", "stdout containerd"]);
-        self.on("docker", "network ls", &["stdout 1", "stdout 2"]);
-        self.on("docker", "network inspect", &["stdout bridge 172.17.0.0/16 ", "stdout kind fc00::/64 172.18.0.0/16 "]);
         self.edit_engine(|info| {
             info["OperatingSystem"] = "Test OS".into();
             info["Driver"] = "overlay2".into();
@@ -175,4 +172,151 @@ fn nothing_is_repaired_without_a_yes() {
     assert!(run.code == 2 && run.stderr.contains("there is nobody to ask"), "{run}");
     assert!(run.stderr.contains("kind-v0.30.0/kind, sha256 "), "{run}");
     assert!(!context.path("cache/windtunnel/tools").exists());
+}
+
+/// A Deployment of three pods that ask for so much, and a Job that does not stay.
+fn asking(memory: &str, cpu: &str) -> String {
+    let pod = format!(
+        "{{containers: [{{name: scheduler, image: 'windtunnel.local/airflow:3.3.2', resources: {{requests: {{memory: {memory}, cpu: {cpu}}}}}}}]}}"
+    );
+    format!(
+        "kind: Deployment\nmetadata: {{name: big}}\nspec: {{replicas: 3, template: {{spec: {pod}}}}}\n---\n\
+         kind: Job\nmetadata: {{name: once}}\nspec: {{template: {{spec: {pod}}}}}\n"
+    )
+}
+
+#[test]
+fn what_the_rendered_chart_asks_for_is_what_is_needed() {
+    let context = TestContext::new();
+    context.for_doctor();
+    context.write_file("tools/rendered.yaml", &asking("32Gi", "2"));
+    let run = context.run(&["up"]);
+    assert!(run.code == 3 && run.stderr.contains("64.0 GiB of memory are free, 97.0 GiB are needed (WT104)"), "{run}");
+    assert!(run.stderr.contains("the engine has 4 processors, 7.05 are needed (WT118)"), "{run}");
+    assert!(!context.environment("").exists() && !context.path("tools/node").exists(), "{run}");
+    let run = context.run(&["doctor"]);
+    assert!(run.code == 3 && run.stdout.contains("64.0 GiB of memory are free, 97.0 GiB are needed (WT104)"), "{run}");
+    context.write_file("tools/rendered.yaml", &asking("1Gi", "100m"));
+    let run = context.run(&["doctor"]);
+    assert!(run.code == 0 && run.stdout.contains("64.0 GiB free, 4.0 GiB needed"), "{run}");
+    assert!(run.stdout.contains("4, 1.35 needed"), "{run}");
+}
+
+#[test]
+fn an_environment_that_runs_has_its_share_already() {
+    let context = TestContext::new();
+    context.up();
+    context.write_file("tools/rendered.yaml", &asking("32Gi", "2"));
+    let run = context.run(&["up", "--dry-run", "--set", "triggerer.enabled=true"]);
+    assert!(!run.stderr.contains("WT104"), "{run}");
+    let run = context.run(&["doctor", "--set", "triggerer.enabled=true"]);
+    assert!(run.stdout.contains("the environment runs, and has its share"), "{run}");
+}
+
+#[test]
+fn what_is_wrong_with_folder_and_bundle_stands_beside_all_the_rest() {
+    let context = TestContext::new();
+    context.for_doctor();
+    std::fs::create_dir(context.path("project/dags")).unwrap();
+    std::fs::set_permissions(context.path("project/dags"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    context.write_file("bundle/airflow.tar", "this stands for windtunnel.local/airflow:3.3.3");
+    context.edit_engine(|info| info["Architecture"] = "riscv64".into());
+    let run = context.run(&["doctor", "-o", "json"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, codes(&document)), (3, vec!["WT213", "WT214", "WT138"]), "{run}");
+    let run = context.run(&["up"]);
+    assert!(run.code == 3 && run.stderr.contains("3 things are missing or wrong"), "{run}");
+    context.without("docker");
+    let run = context.run(&["doctor", "-o", "json", "--bundle", "nowhere"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, codes(&document)), (3, vec!["WT101", "WT213", "WT138"]), "{run}");
+    std::fs::set_permissions(context.path("project/dags"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_tool_of_a_bundle_that_cannot_be_read_is_not_missed() {
+    let context = TestContext::new();
+    context.for_doctor();
+    context.without("kind");
+    let run = context.run(&["doctor", "--bundle", "nowhere"]);
+    assert!(run.code == 3 && run.stdout.contains("error[WT213]") && !run.stdout.contains("WT107"), "{run}");
+}
+
+#[test]
+fn a_chart_that_helm_refuses_stands_beside_a_tool_that_is_missing() {
+    let context = TestContext::new();
+    context.for_doctor();
+    context.without("kind");
+    context.on("helm", "template", &["stderr Error: parse error at (lite/templates/web.yaml:7)", "exit 1"]);
+    let run = context.run(&["doctor", "-o", "json"]);
+    let document: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, codes(&document)), (3, vec!["WT107", "WT906"]), "{run}");
+}
+
+#[test]
+fn up_looks_around_in_the_engine_too() {
+    let context = TestContext::new();
+    context.on("docker", "version", &["stdout Podman Engine"]);
+    context.write_file("state/environments/old/lock", "");
+    let run = context.run(&["up", "--dry-run"]);
+    for command in ["docker version", "docker network ls", "docker network inspect", "docker container ls --all"] {
+        assert!(run.asked.iter().any(|line| line.starts_with(command)), "{command}: {:?}", run.asked);
+    }
+    assert!(run.code == 0 && run.stderr.contains("(WT113)") && run.stderr.contains("(WT130)"), "{run}");
+}
+
+#[test]
+fn a_tool_that_hides_another_is_told() {
+    let context = TestContext::new();
+    context.for_doctor();
+    let tool = |inside: &str, text: &str| {
+        context.write_file(inside, text);
+        std::fs::set_permissions(context.path(inside), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let path = format!("{}:{}", context.path("first").display(), context.path("bin").display());
+    let doctor = || context.run_with(&["doctor"], &[("PATH", &path)]);
+    tool("first/kind", "not a program");
+    let run = doctor();
+    assert!(run.code == 3 && run.stdout.contains("error[WT121]"), "{run}");
+    assert!(run.stdout.contains("a newer one comes later on PATH: kind 0.30.0 at "), "{run}");
+    tool("first/kind", "#!/bin/sh\necho kind v0.29.0\n");
+    let run = doctor();
+    assert!(run.code == 0 && run.stdout.contains("warning[WT121]: kind 0.29.0 hides the newer 0.30.0"), "{run}");
+    tool("first/kind", "#!/bin/sh\necho kind v0.31.0\n");
+    let run = doctor();
+    assert!(run.code == 0 && run.stdout.contains("; not used: 0.30.0 at ") && !run.stdout.contains("WT121"), "{run}");
+    tool("first/kind", "#!/bin/sh\necho kind v1.0.0\n");
+    assert!(doctor().stdout.contains("warning[WT141]: kind 1.0.0 is newer than what windtunnel was tested with"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn limits_are_raised_with_sudo_after_a_yes() {
+    const SYSCTL: &str = "sysctl -w 'fs.inotify.max_user_watches=524288' 'fs.inotify.max_user_instances=512'";
+    let context = TestContext::new();
+    context.for_doctor();
+    // Only an engine that has this machine's memory has its kernel.
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let memory: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
+    context.edit_engine(|info| info["MemTotal"] = (memory * 1024).into());
+    // No limit is enough for so many clusters; their names are none of windtunnel's.
+    let clusters: Vec<String> = (0..200_000).map(|number| format!("Other_{number}")).collect();
+    context.write_file("tools/clusters", &(clusters.join("\n") + "\n"));
+    context.on("docker", "container ls --all --format", &["stdout-file clusters"]);
+    for tool in ["sudo", "sysctl"] {
+        context.with(tool);
+        context.on(tool, "", &[]);
+    }
+    let ran = |run: &Run| run.journal.iter().find(|line| line.contains("sysctl")).cloned();
+    let run = context.run(&["doctor"]);
+    assert!(run.stdout.contains("warning[WT116]") && ran(&run).is_none(), "{run}");
+    let run = context.run(&["doctor", "--fix"]);
+    assert!(run.code == 2 && run.stderr.contains("there is nobody to ask") && run.stderr.contains(SYSCTL), "{run}");
+    assert_eq!(ran(&run), None, "{run}");
+    let run = context.run(&["doctor", "--fix", "--yes"]);
+    // Root needs no sudo.
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let words = if is_root { SYSCTL.to_owned() } else { format!("sudo {SYSCTL}") };
+    assert_eq!(ran(&run), Some(words), "{run}");
+    assert!(run.stdout.contains("warning[WT116]"), "the fake raised nothing: {run}");
 }

@@ -267,3 +267,16 @@ fn values_that_helm_refuses_are_said_before_anything_is_created() {
     let run = assert_run!(context, &["up", "--set", "uid=me"]);
     assert!(run.code == 6 && !context.environment("").exists(), "{run}");
 }
+
+#[test]
+fn a_name_that_is_none_is_told_before_anything_is_created() {
+    let registry = Registry::start();
+    let context = TestContext::with_images(&registry, "airflow:1", "database:1");
+    registry.put("airflow:1", Image::Of(&["amd64"]));
+    registry.put("database:1", Image::Of(&["amd64"]));
+    context.render(&[("scheduler", &registry.reference("airflow:1")), ("sync", "Corp//git-sync:")]);
+    let run = context.up_with_images();
+    assert!(run.stderr.contains("error[WT210]: the image Corp//git-sync: cannot be had"), "{run}");
+    assert!(run.stderr.contains("`Corp//git-sync:` is no image's name"), "{run}");
+    assert_untouched(&context, &run);
+}

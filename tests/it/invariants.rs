@@ -17,7 +17,8 @@ const GATEWAYS: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms that only compute, invariant 2.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
+    "cluster::requests",
     "cluster::verdict",
     "plan",
     "profile",

@@ -23,6 +23,7 @@ mod scripts;
 mod backup;
 mod bad_input;
 mod bundles;
+mod capacity;
 mod cluster;
 mod doctor;
 mod down;

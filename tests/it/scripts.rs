@@ -33,10 +33,15 @@ impl TestContext {
         self.write_file("tools/node.json", &node.to_string());
     }
 
-    /// What `helm template` prints: a pod with these containers and their images.
+    /// What `helm template` prints: a pod with these containers and their images, which ask for as much as the lite chart if they are two.
     pub(crate) fn render(&self, containers: &[(&str, &str)]) {
-        let containers: Vec<Value> =
-            containers.iter().map(|(name, image)| json!({"name": name, "image": image})).collect();
+        let containers: Vec<Value> = containers
+            .iter()
+            .map(|(name, image)| {
+                let requests = json!({"cpu": "300m", "memory": "832Mi"});
+                json!({"name": name, "image": image, "resources": {"requests": requests}})
+            })
+            .collect();
         let pod =
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": containers}});
         self.write_file("tools/rendered.yaml", &format!("---\n{pod}\n"));
@@ -78,6 +83,11 @@ impl TestContext {
         let stopped = ["when node", "when stopped", "stdout-file node-stopped.json"];
         self.on("docker", "container inspect airflow-cluster-control-plane", &stopped);
         self.on("docker", "container ls", &[]);
+        self.on("docker", "container ls --all --format", &["when node", "stdout airflow-cluster"]);
+        self.on("docker", "version", &["stdout Engine", "stdout containerd"]);
+        self.on("docker", "network ls", &["stdout 1", "stdout 2"]);
+        self.on("docker", "network inspect", &["stdout bridge 172.17.0.0/16 ", "stdout kind fc00::/64 172.18.0.0/16 "]);
+        self.on("docker", "image ls", &[]);
         self.on("docker", "container start airflow-cluster-control-plane", &["unmark stopped"]);
         self.on("docker", "container stop airflow-cluster-control-plane", &["mark stopped"]);
         self.on("docker", "image inspect", &["stderr Error response from daemon: No such image", "exit 1"]);

@@ -206,3 +206,42 @@ fn reason(error: &std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_no_network_trouble() {
+        let of = |error: rustls::Error| handshake_failed("registry.corp", &std::io::Error::other(error));
+        for (why, words) in [
+            (CertificateError::UnknownIssuer, "its issuer is not known here"),
+            (CertificateError::Expired, "it has expired"),
+            (CertificateError::NotValidYet, "it is not valid yet: is this machine's clock right?"),
+            (CertificateError::NotValidForName, "it is for another name"),
+        ] {
+            let expected = format!("the certificate of registry.corp is not trusted: {words}");
+            assert_eq!(of(why.into()), Trouble::new(Code::RegistryUntrusted, expected));
+        }
+        let other = of(rustls::Error::HandshakeNotComplete);
+        assert_eq!((other.code, other.is_passing), (Code::RegistryUnreachable, true));
+    }
+
+    #[tokio::test]
+    async fn a_registry_without_tls_is_not_trusted() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Uri = format!("https://{}/v2/", listener.local_addr().unwrap()).parse().unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // The client may be gone before it has read all of this.
+            let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request\n").await;
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+        };
+        let question = Question { url: &url, headers: &[], form: None };
+        let (answer, ()) = tokio::join!(async { ask(&question, &Matcher::builder().build()).await.err() }, server);
+        assert_eq!(answer, Some(Trouble::new(Code::RegistryUntrusted, "127.0.0.1 does not speak TLS")));
+    }
+}

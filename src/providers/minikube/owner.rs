@@ -43,6 +43,22 @@ pub fn file(home: &Path, profile: &str) -> PathBuf {
     home.join("profiles").join(profile).join("config.json")
 }
 
+/// The profiles that mount a DAG folder as windtunnel has it done, by whatever state folder: name, and the DAG folder. What cannot be read is
+/// nobody's.
+#[must_use]
+pub fn made_by_windtunnel(home: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(home.join("profiles")).into_iter().flatten().filter_map(Result::ok);
+    let mut profiles: Vec<(String, PathBuf)> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let config: Config = serde_json::from_str(&std::fs::read_to_string(file(home, &name)).ok()?).ok()?;
+            Some((name, config.dags()?.to_owned()))
+        })
+        .collect();
+    profiles.sort();
+    profiles
+}
+
 /// Looks whose the profile is. `record` is what is remembered of the environment of that name.
 ///
 /// # Errors
@@ -76,6 +92,21 @@ mod tests {
     fn judged(mount: &str, ours: Option<&str>) -> Owner {
         let config = Config { driver: "kvm2".to_owned(), mount_string: mount.to_owned() };
         judge(&config, ours.map(Path::new))
+    }
+
+    #[test]
+    fn profiles_that_windtunnel_made_are_found_whosoever_they_are() {
+        let home = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("old", r#"{"Driver":"docker","MountString":"/a/dags:/windtunnel/dags:ro"}"#),
+            ("mine", r#"{"Driver":"docker","MountString":"/home/me:/minikube-host"}"#),
+            ("damaged", "{"),
+        ] {
+            std::fs::create_dir_all(home.path().join("profiles").join(name)).unwrap();
+            std::fs::write(file(home.path(), name), text).unwrap();
+        }
+        assert_eq!(made_by_windtunnel(home.path()), [("old".to_owned(), PathBuf::from("/a/dags"))]);
+        assert_eq!(made_by_windtunnel(&home.path().join("absent")), []);
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! "Finding images": every image of the chart can be had, which is known before anything is created.
 
-mod render;
 mod table;
 
 use futures_util::future::join_all;
 
 use super::Context;
-use super::install::Charts;
 use super::prerequisites::{Prerequisites, Provider};
 use crate::cluster::NodeImages;
 use crate::codes::Code;
@@ -21,28 +19,20 @@ use crate::images::registry::Registries;
 use crate::images::size::size;
 use crate::plan::{Plan, Provider as ProviderName};
 use crate::providers::Found;
-use crate::stacks::Release;
 use crate::tools::binary;
 use crate::tools::docker::{Docker, Info};
 use crate::ui::Step;
 pub use table::{lines, show};
 
-/// Renders the charts and finds the images that they name, and the node image where a node is to be made.
+/// Finds the images that the charts name, and the node image where a node is to be made.
 ///
 /// # Errors
-/// Helm refuses the values; or the images that cannot be had, all of them in one failure.
-pub async fn ensure(
-    context: Context<'_>,
-    ready: &Prerequisites,
-    release: &Release,
-    charts: &Charts,
-) -> Result<Vec<Located>, Failure> {
+/// The images that cannot be had, all of them in one failure.
+pub async fn ensure(context: Context<'_>, ready: &Prerequisites) -> Result<Vec<Located>, Failure> {
     let Context { surroundings, ui, .. } = context;
     let step = ui.step("find_images", "Finding images");
-    let (named, inside) =
-        tokio::join!(render::images(context, ready, release, charts), inside(context, &ready.provider));
-    let (named, inside) = (named?, inside?);
-    let mut wanted: Vec<Image> = named
+    let inside = inside(context, &ready.provider).await?;
+    let mut wanted: Vec<Image> = (ready.rendering.images)
         .iter()
         .map(|(name, reference)| Image::of_container(name, reference, &ready.images, ready.bundle.as_ref()))
         .collect();

@@ -3,17 +3,24 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::plan::Plan;
 
-/// Checks the folder. One that is not there yet is made later.
-pub(super) fn check(plan: &Plan, user: u32) -> Result<(), Failure> {
+/// Looks at the folder, and says what keeps Airflow from it. One that is not there yet is made later.
+///
+/// # Errors
+/// Usage: it is no folder.
+pub(super) fn look(plan: &Plan, user: u32) -> Result<Option<Failure>, Failure> {
     let folder = &plan.dags;
     let metadata = match std::fs::metadata(folder) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(error).during(Kind::Usage, format!("cannot look at the DAG folder {}", folder.display()));
+            let doing = format!("cannot look at the DAG folder {}", folder.display());
+            let failure = Err::<(), _>(error).during(Kind::Prerequisite, doing).err();
+            let hint = "let yourself into the folders above it, or name another one: `--dags FOLDER`";
+            return Ok(failure.map(|failure| failure.code(Code::FolderUnreadable).hint(hint)));
         }
     };
     if !metadata.is_dir() {
@@ -21,11 +28,14 @@ pub(super) fn check(plan: &Plan, user: u32) -> Result<(), Failure> {
             .hint("name another one: `--dags FOLDER`"));
     }
     if is_readable(&metadata, crate::stacks::pod_user(user)) {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Failure::usage(format!("Airflow cannot read the DAG folder {}", folder.display()))
+    let failure = Failure::new(Kind::Prerequisite, format!("Airflow cannot read the DAG folder {}", folder.display()));
+    let failure = failure
+        .code(Code::FolderUnreadable)
         .evidence(format!("its mode is {:03o}, its owner {}", metadata.mode() & 0o777, metadata.uid()))
-        .hint(format!("let others read it: `chmod o+rx {}`", shell_words::quote(&folder.to_string_lossy()))))
+        .hint(format!("let others read it: `chmod o+rx {}`", shell_words::quote(&folder.to_string_lossy())));
+    Ok(Some(failure))
 }
 
 /// Pods run as `user` with group 0.

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use semver::Version;
 
 use super::resources::Room;
+use crate::cluster::capacity::Capacity;
+use crate::cluster::requests::Pods;
 use crate::error::Failure;
 use crate::plan::Plan;
 use crate::providers::Found;
 use crate::providers::existing::Source;
 use crate::surroundings::Proxies;
 use crate::tools::docker::{Docker, Info};
+use crate::tools::find::Tool;
 use crate::tools::helm::Helm;
+use crate::tools::host::Host;
 use crate::tools::kind::Kind;
 use crate::tools::minikube::Minikube;
 
@@ -26,7 +30,7 @@ pub(super) struct Facts<'a> {
     pub docker: Option<Docker>,
     /// What the engine says of itself.
     pub engine: Option<Result<Info, Failure>>,
-    /// What the engine's programs are: `Engine`, `Podman Engine`. Seen by `doctor` only.
+    /// What the engine's programs are: `Engine`, `Podman Engine`.
     pub components: Vec<String>,
     /// kind.
     pub kind: Option<Result<Kind, Failure>>,
@@ -34,19 +38,29 @@ pub(super) struct Facts<'a> {
     pub minikube: Option<Result<Minikube, Failure>>,
     /// Helm.
     pub helm: Result<Helm, Failure>,
+    /// The tools that work beside those that are used, by name; seen by `doctor` only.
+    pub others: Vec<(&'static str, Vec<Tool>)>,
     /// What there is under the environment's name; `None` where nobody could be asked.
     pub found: Option<Result<Found, Failure>>,
     /// A cluster that exists, and its Kubernetes.
     pub existing: Option<Result<(Source, String), Failure>>,
     /// What the engine has to give.
     pub room: Option<Room>,
+    /// What the nodes of a cluster that exists have to give, or why that was not looked at.
+    pub capacity: Result<Capacity, &'static str>,
+    /// The pods of the charts; `None` where they could not be rendered for want of something else.
+    pub pods: Option<Result<Vec<Pods>, Failure>>,
+    /// The bundle, if one was named.
+    pub bundle: Option<BundleSeen>,
+    /// What keeps Airflow from the DAG folder.
+    pub dags: Option<Failure>,
     /// Whether the forward can listen.
     pub port: Result<(), Failure>,
     /// This machine.
     pub machine: Machine,
     /// Its network.
     pub network: Network,
-    /// What earlier environments left; seen by `doctor` only.
+    /// What earlier environments left.
     pub leftovers: Option<Leftovers>,
 }
 
@@ -64,15 +78,30 @@ impl Facts<'_> {
     }
 }
 
+/// A bundle, as it was found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BundleSeen {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether its manifest could be read.
+    pub is_readable: bool,
+    /// What is wrong with it.
+    pub faults: Vec<Failure>,
+}
+
 /// The machine that windtunnel runs on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Machine {
     /// `linux` or `macos`.
     pub system: String,
+    /// How it starts its services.
+    pub host: Host,
     /// What the kernel says of itself, `/proc/version`.
     pub kernel: String,
     /// The file systems that the kernel knows now, `/proc/filesystems`.
     pub filesystems: Option<String>,
+    /// Those of the modules that a node needs which this kernel neither has nor can load; `None` where that cannot be told.
+    pub missing_modules: Option<Vec<String>>,
     /// `fs.inotify.max_user_watches`.
     pub inotify_watches: Option<u64>,
     /// `fs.inotify.max_user_instances`.
@@ -98,9 +127,9 @@ pub(super) struct Network {
     pub certificates: Certificates,
     /// Where packets go: all routes but the default one.
     pub routes: Vec<Route>,
-    /// The subnets of the engine's networks, by name; seen by `doctor` only.
+    /// The subnets of the engine's networks, by name.
     pub subnets: Vec<(String, Subnet)>,
-    /// The interfaces that the engine's networks were told to use; seen by `doctor` only.
+    /// The interfaces that the engine's networks were told to use.
     pub bridges: Vec<String>,
     /// How many seconds the engine's clock is ahead of this machine's, less than zero where it is behind.
     pub clock: Option<i64>,
@@ -195,6 +224,10 @@ pub(super) struct Leftovers {
     pub without_state: Vec<String>,
     /// Environments whose forward runs without a cluster.
     pub forwards: Vec<String>,
+    /// minikube profiles that mount a DAG folder as windtunnel has it done, without state: name, and the folder.
+    pub profiles: Vec<(String, PathBuf)>,
+    /// Node images that were kept for environments whose folder is gone for good: name, bytes, and the folder; seen by `doctor` only.
+    pub images: Vec<(String, u64, PathBuf)>,
     /// All kind clusters, whoever made them.
     pub clusters: usize,
 }

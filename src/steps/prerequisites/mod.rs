@@ -10,7 +10,8 @@ mod observe;
 mod provider;
 mod resources;
 
-use super::Context;
+pub use super::render::Rendering;
+use super::{Context, render};
 use crate::error::{Failure, Kind};
 use crate::images::bundle::{Bundle, Entry};
 use crate::images::{Image, Images};
@@ -18,8 +19,9 @@ use crate::plan::Plan;
 use crate::profile::Executor;
 use crate::providers::{Found, Node};
 use crate::state::Record;
+use crate::tools::docker::Info;
 use crate::tools::helm;
-use facts::Facts;
+use facts::{BundleSeen, Facts};
 pub use finding::{Check, Finding, Repair, Severity, failure};
 use judge::judge;
 use observe::{Depth, observe};
@@ -37,6 +39,8 @@ pub struct Prerequisites {
     pub images: Images,
     /// The bundle, if one was named.
     pub bundle: Option<Bundle>,
+    /// What is to be installed.
+    pub rendering: Rendering,
 }
 
 /// Checks the lot, side by side. Usage errors come first and alone; then everything that this machine lacks is told together.
@@ -44,23 +48,18 @@ pub struct Prerequisites {
 /// # Errors
 /// Something is wrong with what was asked for, or missing, too old, too small, broken or somebody else's.
 pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
-    let Context { plan, ui, .. } = context;
+    let ui = context.ui;
     let step = ui.step("check_prerequisites", "Checking prerequisites");
-    let bundle = plan.bundle.as_deref().map(Bundle::open).transpose()?;
-    if let Some(bundle) = &bundle {
-        step.doing(format!("reading {}", bundle.folder.display()));
+    if let Some(folder) = &context.plan.bundle {
+        step.doing(format!("reading {}", folder.display()));
     }
-    let (facts, digests) =
-        tokio::join!(observe(context, bundle.as_ref(), Depth::Quick), verify(bundle.as_ref(), context));
-    let images = check_wishes(context, bundle.as_ref(), &facts)?;
+    let Looked { facts, bundle, images, rendering } = Box::pin(look(context, Depth::Quick)).await?;
     let checks = judge(&facts);
     if let Some(failure) = failure(&checks) {
         return Err(failure);
     }
-    digests?;
-    if let (Some(engine), Some(bundle)) = (facts.info(), &bundle) {
-        bundle.check_platform(&engine.platform())?;
-    }
+    let missed = || Failure::bug("the checks missed what cannot be rendered");
+    let (images, rendering) = (images.ok_or_else(missed)?, rendering.ok_or_else(missed)?);
     let room = facts.room.map(|room| format!(" · {room}")).unwrap_or_default();
     let helm = facts.helm.clone()?;
     let (provider, words) = Provider::of(facts)?;
@@ -74,32 +73,68 @@ pub async fn check(context: Context<'_>) -> Result<Prerequisites, Failure> {
             "the nodes must have the bundle's images already: none of {folder} is brought into a cluster that exists"
         ));
     }
-    Ok(Prerequisites { provider, helm, images, bundle })
+    Ok(Prerequisites { provider, helm, images, bundle, rendering })
 }
 
 /// Looks at everything, closely, and judges it, without an environment.
 ///
 /// # Errors
-/// The bundle is not one, or something is wrong with what was asked for.
+/// Something is wrong with what was asked for.
 pub async fn examine(context: Context<'_>) -> Result<Vec<Check>, Failure> {
-    let bundle = context.plan.bundle.as_deref().map(Bundle::open).transpose()?;
-    let facts = observe(context, bundle.as_ref(), Depth::Full).await;
-    check_wishes(context, bundle.as_ref(), &facts)?;
-    Ok(judge(&facts))
+    Ok(judge(&Box::pin(look(context, Depth::Full)).await?.facts))
 }
 
-fn is_usage<T>(looked: &Result<T, Failure>) -> bool {
-    looked.as_ref().is_err_and(|failure| failure.kind == Kind::Usage)
+/// What was seen, and what of it the later steps work with.
+struct Looked<'a> {
+    facts: Facts<'a>,
+    bundle: Option<Bundle>,
+    images: Option<Images>,
+    rendering: Option<Rendering>,
 }
 
-/// What no machine could fulfil, and the images that are wanted.
-fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>) -> Result<Images, Failure> {
-    let Context { plan, surroundings, .. } = context;
-    if let Some(Err(failure)) = facts.existing.as_ref().filter(|existing| is_usage(existing)) {
-        return Err(failure.clone());
+async fn look(context: Context<'_>, depth: Depth) -> Result<Looked<'_>, Failure> {
+    let plan = context.plan;
+    let opened = plan.bundle.as_deref().map(Bundle::open);
+    let bundle = opened.as_ref().and_then(|opened| opened.as_ref().ok().cloned());
+    let (mut facts, digests) = tokio::join!(observe(context, bundle.as_ref(), depth), verify(bundle.as_ref(), context));
+    let images = check_wishes(context, bundle.as_ref(), &mut facts)?;
+    if let (Some(opened), Some(folder)) = (opened, &plan.bundle) {
+        let platform = facts.info().map(Info::platform);
+        let fits =
+            || bundle.as_ref().zip(platform).map_or(Ok(()), |(bundle, platform)| bundle.check_platform(&platform));
+        let is_readable = opened.is_ok();
+        let looked = [opened.map(drop), digests, fits(), images.as_ref().map(drop).map_err(Failure::clone)];
+        let faults = looked.into_iter().filter_map(Result::err).collect();
+        facts.bundle = Some(BundleSeen { folder: folder.clone(), is_readable, faults });
     }
+    let images = images.ok();
+    // Where something is wrong already, nothing is downloaded.
+    let may_act = depth == Depth::Quick && failure(&judge(&facts)).is_none();
+    let rendered = match (&facts.helm, &images) {
+        (Ok(helm), Some(images)) => {
+            let inputs = render::Inputs { helm, images, bundle: bundle.as_ref() };
+            render::rendering(context, inputs, may_act).await.transpose()
+        }
+        _ => None,
+    };
+    let (pods, rendering) = match rendered {
+        Some(Ok(rendering)) => (Some(Ok(rendering.pods.clone())), Some(rendering)),
+        Some(Err(failure)) => (Some(Err(failure)), None),
+        None => (None, None),
+    };
+    facts.pods = pods;
+    Ok(Looked { facts, bundle, images, rendering })
+}
+
+/// What no machine could fulfil comes first, as an error; then the images that are wanted, if the bundle has them.
+fn check_wishes(
+    context: Context<'_>,
+    bundle: Option<&Bundle>,
+    facts: &mut Facts<'_>,
+) -> Result<Result<Images, Failure>, Failure> {
+    let Context { plan, surroundings, .. } = context;
     if plan.cluster.provider().sees_dag_folder() {
-        dags::check(plan, surroundings.user)?;
+        facts.dags = dags::look(plan, surroundings.user)?;
     }
     let node = facts.found.as_ref().and_then(|found| found.as_ref().ok()).map(Found::node);
     check_mounts(context, node.flatten())?;
@@ -107,8 +142,11 @@ fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>
     if facts.existing.is_some() || node.is_some() {
         check_namespace(context, facts.existing.is_some() || node.flatten().is_some())?;
     }
-    let needs_redis = plan.executor == Executor::Celery;
-    let images = Images::wanted(&plan.profile.images, bundle, needs_redis)?;
+    let images = match Images::wanted(&plan.profile.images, bundle, plan.executor == Executor::Celery) {
+        Ok(images) => images,
+        Err(failure) if failure.kind == Kind::Usage => return Err(failure),
+        Err(failure) => return Ok(Err(failure)),
+    };
     if let Some(bundle) = bundle {
         check_version(plan, bundle, &images.airflow)?;
     }
@@ -116,7 +154,7 @@ fn check_wishes(context: Context<'_>, bundle: Option<&Bundle>, facts: &Facts<'_>
     if !matches!(facts.found, Some(Err(_))) {
         provider::check(plan, &images.node, surroundings.user)?;
     }
-    Ok(images)
+    Ok(Ok(images))
 }
 
 async fn verify(bundle: Option<&Bundle>, context: Context<'_>) -> Result<(), Failure> {

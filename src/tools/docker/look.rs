@@ -1,10 +1,15 @@
 //! A closer look at the engine: its make, its networks, and what a container in it sees.
 
+use std::time::Duration;
+
 use super::{Docker, INSTALL};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::tools::process::Command;
 use crate::ui::Ui;
+
+/// How long the engine may take to tell what is good to know: while it is busy with a large image it says nothing.
+const LOOK: Duration = Duration::from_secs(20);
 
 impl Docker {
     /// The engine's programs by name: `Engine`, `containerd`, or `Podman Engine`.
@@ -13,7 +18,7 @@ impl Docker {
     /// The engine does not answer.
     pub async fn components(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
         let format = "{{range .Server.Components}}{{println .Name}}{{end}}";
-        let output = self.command(["version", "--format", format]).run(Kind::Prerequisite, ui).await?;
+        let output = self.command(["version", "--format", format]).deadline(LOOK).run(Kind::Prerequisite, ui).await?;
         Ok(output.stdout.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
@@ -22,15 +27,27 @@ impl Docker {
     /// # Errors
     /// The engine does not answer.
     pub async fn subnets(&self, ui: &Ui) -> Result<Vec<String>, Failure> {
-        let output = self.command(["network", "ls", "--quiet"]).run(Kind::Prerequisite, ui).await?;
+        let output = self.command(["network", "ls", "--quiet"]).deadline(LOOK).run(Kind::Prerequisite, ui).await?;
         let networks: Vec<&str> = output.stdout.lines().map(str::trim).filter(|id| !id.is_empty()).collect();
         if networks.is_empty() {
             return Ok(Vec::new());
         }
         let format =
             "{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}{{index .Options \"com.docker.network.bridge.name\"}}";
-        let inspect = self.command(["network", "inspect", "--format", format]).args(networks);
+        let inspect = self.command(["network", "inspect", "--format", format]).args(networks).deadline(LOOK);
         Ok(inspect.run(Kind::Prerequisite, ui).await?.stdout.lines().map(str::to_owned).collect())
+    }
+
+    /// The names of the images that have this label.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub async fn labelled_images(&self, label: &str, ui: &Ui) -> Result<Vec<String>, Failure> {
+        let filter = format!("label={label}");
+        let words = ["image", "ls", "--filter", &filter, "--format", "{{.Repository}}:{{.Tag}}"];
+        let output = self.command(words).deadline(LOOK).run(Kind::Prerequisite, ui).await?;
+        let names = output.stdout.lines().map(str::trim);
+        Ok(names.filter(|name| !name.is_empty() && !name.contains("<none>")).map(str::to_owned).collect())
     }
 
     /// Runs one program in a container of an image that the engine has; it is gone afterwards.

@@ -102,7 +102,9 @@ impl Query {
         };
         let by_field = |term: &str| {
             let (path, value) = term.split_once('=').unwrap_or((term, ""));
-            path.split('.').fold(object, |value, key| &value[key]).as_str() == Some(value.trim_start_matches('='))
+            let is_unlike = path.ends_with('!');
+            let field = path.trim_end_matches('!').split('.').fold(object, |value, key| &value[key]);
+            (field.as_str() == Some(value.trim_start_matches('='))) != is_unlike
         };
         let terms = |key| self.value(key).unwrap_or_default().split(',').filter(|term| !term.is_empty());
         terms("labelSelector").all(by_label) && terms("fieldSelector").all(by_field)

@@ -117,7 +117,7 @@ impl ApiServer {
         *self.shared.requests.lock().unwrap()
     }
 
-    /// From now on the user may not do this: verb and resource, as `create secrets`.
+    /// From now on the user may not do this: verb and resource, as `create secrets`, or for all namespaces `list pods everywhere`.
     pub(crate) fn refuse(&self, right: &str) {
         self.shared.refused.lock().unwrap().push(right.to_owned());
     }
@@ -190,6 +190,10 @@ impl Shared {
             let (store, changed) = (Arc::clone(&self.store), self.changed.subscribe());
             let failing = Arc::clone(&self.failing);
             return Response::new(Watch { store, changed, failing, collection: address, query, partial }.body());
+        }
+        let everywhere = format!("list {} everywhere", address.resource);
+        if address.namespace.is_none() && self.refused.lock().unwrap().contains(&everywhere) {
+            return failure(StatusCode::FORBIDDEN, "Forbidden", "you may not look at the whole cluster");
         }
         let items: Vec<Value> = store.list(&address).filter(|object| query.selects(object)).map(shown).collect();
         let (group_version, kind) = if partial {

@@ -4,6 +4,7 @@ use super::super::facts::Facts;
 use super::super::finding::{Check, Finding};
 use crate::codes::Code;
 use crate::tools::docker::Info;
+use crate::tools::host::Host;
 
 /// The first engine that gives a container a cgroup namespace of its own, which kind's nodes need (kubernetes-sigs/kind#1964).
 const OLDEST: (u64, u64) = (20, 10);
@@ -27,7 +28,11 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
         checks.push(Check::of("engine's make", podman.map(|name| is_podman(name)), facts.components.join(", ")));
     }
     let store = if has_containerd_store(info) { "containerd's image store" } else { "Docker's own image store" };
-    checks.push(Check::of("storage driver", poor_driver(info), format!("{}, {store}", or_unknown(&info.driver))));
+    checks.push(Check::of(
+        "storage driver",
+        poor_driver(info, facts.machine.host),
+        format!("{}, {store}", or_unknown(&info.driver)),
+    ));
     if info.security_options.iter().any(|option| option.starts_with("name=rootless")) {
         checks.push(Check::of("rootless engine", rootless(info), "it may limit memory and processes"));
     }
@@ -60,11 +65,15 @@ fn is_podman(name: &str) -> Finding {
         .fix("choose the context of a Docker Engine: `docker context ls`, then `docker context use NAME`")
 }
 
-fn poor_driver(info: &Info) -> Option<Finding> {
+fn poor_driver(info: &Info, host: Host) -> Option<Finding> {
     POOR.contains(&info.driver.as_str()).then(|| {
         Finding::warning(Code::EngineStorageDriver, format!("the engine's storage driver is `{}`", info.driver))
             .needed("overlay2, or containerd's image store", "this one copies whole layers, or is given up by Docker")
-            .fix("set `\"storage-driver\": \"overlay2\"` in /etc/docker/daemon.json, then `sudo systemctl restart docker`; images are pulled anew")
+            .fix(format!(
+                "set `\"storage-driver\": \"overlay2\"` in {}, then {}; images are pulled anew",
+                host.engine_settings(),
+                host.restart_engine()
+            ))
     })
 }
 

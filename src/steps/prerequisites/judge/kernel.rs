@@ -28,7 +28,9 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     }
     if machine.has_engine {
         if machine.filesystems.is_some() {
-            checks.push(Check::of("kernel modules", modules(machine), "overlay is there"));
+            let known = machine.missing_modules.is_some();
+            let detail = if known { "overlay, bridge and address translation are there" } else { "overlay is there" };
+            checks.push(Check::of("kernel modules", modules(machine), detail));
         }
         if let (Some(watches), Some(instances)) = (machine.inotify_watches, machine.inotify_instances) {
             let clusters = facts.leftovers.as_ref().map_or(0, |leftovers| leftovers.clusters);
@@ -60,10 +62,18 @@ fn cgroup(facts: &Facts<'_>, version: &str) -> Option<Finding> {
     })
 }
 
-/// The engine loads what it needs itself; what a node needs beside that is the overlay file system.
+/// What is loaded when it is needed is no finding. The overlay file system is not, by a node that may not load modules.
 fn modules(machine: &Machine) -> Option<Finding> {
     let known = machine.filesystems.as_deref()?;
     let has_overlay = known.lines().any(|line| line.split_whitespace().last() == Some("overlay"));
+    if let Some(missing) = machine.missing_modules.as_ref().filter(|missing| has_overlay && !missing.is_empty()) {
+        return Some(
+            Finding::warning(Code::KernelModule, format!("the kernel has no {}", missing.join(", ")))
+                .found("neither built in, nor loaded, nor among the modules that it can load")
+                .needed("what bridges and kube-proxy work with", "Services and pods are not reached without")
+                .fix("install the kernel's package of further modules (Debian and Ubuntu: `linux-modules-extra-$(uname -r)`, Fedora: `kernel-modules-extra`), or boot the kernel that is installed, if it was upgraded"),
+        );
+    }
     (!has_overlay).then(|| {
         Finding::warning(Code::KernelModule, "the kernel's overlay file system is not loaded")
             .found("/proc/filesystems does not list it")
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn limits() {
         type Change = fn(&mut Facts<'_>);
-        let cases: [(Change, Option<Code>); 7] = [
+        let cases: [(Change, Option<Code>); 9] = [
             (|facts| facts.machine.inotify_watches = Some(8192), Some(Code::InotifyLimits)),
             (|facts| facts.machine.inotify_instances = Some(64), Some(Code::InotifyLimits)),
             (
@@ -152,6 +162,8 @@ mod tests {
             (|facts| facts.machine.all_files = Some((95, 100)), Some(Code::FileDescriptors)),
             (|facts| facts.machine.filesystems = Some("\text4\n".to_owned()), Some(Code::KernelModule)),
             (|facts| facts.machine.open_files = None, None),
+            (|facts| facts.machine.missing_modules = Some(Vec::new()), None),
+            (|facts| facts.machine.missing_modules = Some(vec!["xt_comment".to_owned()]), Some(Code::KernelModule)),
         ];
         for (number, (change, code)) in cases.into_iter().enumerate() {
             assert_eq!(codes(change), Vec::from_iter(code), "case {number}");

@@ -3,6 +3,7 @@
 use super::super::facts::Facts;
 use super::super::finding::{Check, Finding, Repair};
 use crate::codes::Code;
+use crate::images::size::size;
 
 pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     let Some(leftovers) = &facts.leftovers else { return Vec::new() };
@@ -19,6 +20,28 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
             .needed("no cluster without an environment", "it takes memory and disk, and nobody uses it")
             .fix(format!("`windtunnel {}`", down.join(" ")))
             .repair(Repair::Windtunnel(words(&down))),
+        );
+    }
+    for (name, dags) in &leftovers.profiles {
+        findings.push(
+            Finding::warning(
+                Code::LeftoverCluster,
+                format!("the minikube profile `{name}` was left by an environment that is gone"),
+            )
+            .found(format!(
+                "it mounts {} as windtunnel has it done, and no such environment is remembered",
+                dags.display()
+            ))
+            .needed("no cluster without an environment", "it takes memory and disk, and nobody uses it")
+            .fix(format!("if it is nobody's: `minikube delete --profile {name}`")),
+        );
+    }
+    for (reference, bytes, folder) in &leftovers.images {
+        findings.push(
+            Finding::warning(Code::LeftoverImage, format!("the node image `{reference}` was kept for nobody"))
+                .found(format!("{}, of the environment that was at {}", size(*bytes), folder.display()))
+                .needed("no node image without an environment", "it takes disk, and no `up` will use it")
+                .fix(format!("`docker image rm {reference}`")),
         );
     }
     for name in &leftovers.forwards {
@@ -64,6 +87,8 @@ mod tests {
                 .to_vec(),
             without_state: names(&["c"]),
             forwards: names(&["b"]),
+            profiles: vec![("e".to_owned(), "/old/dags".into())],
+            images: vec![("windtunnel.local/kept/f:1".to_owned(), 2_000_000_000, "/old/state/f".into())],
             clusters: 1,
         });
         let checks = judge(&facts);
@@ -73,6 +98,9 @@ mod tests {
             found,
             [
                 (Some(Code::LeftoverCluster), run(&["down", "--yes", "--name", "c"])),
+                // Who made a profile is not known for sure, nor whether the engine is another machine's.
+                (Some(Code::LeftoverCluster), None),
+                (Some(Code::LeftoverImage), None),
                 (Some(Code::LeftoverForward), run(&["forward", "stop", "--name", "b"])),
                 (Some(Code::LeftoverState), run(&["down", "--yes", "--name", "a"])),
                 (Some(Code::LeftoverState), None),

@@ -1,5 +1,6 @@
 //! The checks: from facts to findings, without a look at anything else. One file for each subject.
 
+mod bundle;
 mod engine;
 mod kernel;
 mod leftovers;
@@ -18,6 +19,7 @@ use super::finding::Check;
 pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     let mut checks = engine::judge(facts);
     checks.extend(tools::judge(facts));
+    checks.extend(bundle::judge(facts));
     checks.extend(kernel::judge(facts));
     checks.extend(resources::judge(facts));
     checks.extend(port::judge(facts));
@@ -35,6 +37,7 @@ pub(super) mod samples {
 
     use super::super::facts::{Facts, Machine, Network};
     use super::super::resources::{GIB, Room};
+    use crate::cluster::requests::{Amount, Pods};
     use crate::plan::{Plan, Wishes};
     use crate::profile;
     use crate::providers::Found;
@@ -42,6 +45,9 @@ pub(super) mod samples {
     use crate::tools::find::Tool;
     use crate::tools::helm::Helm;
     use crate::tools::kind::Kind;
+
+    /// What the lite chart asks for, with one worker.
+    const ASKED: Amount = Amount { millicores: 600, memory: 1664 << 20 };
 
     pub(in super::super) fn plan() -> Plan {
         let profile = profile::shipped("lite").unwrap();
@@ -77,11 +83,16 @@ pub(super) mod samples {
             docker: None,
             engine: Some(Ok(info())),
             components: Vec::new(),
+            others: Vec::new(),
             kind: Some(Ok(Kind { tool: tool("kind", Version::new(0, 30, 0)) })),
             minikube: None,
             helm: Ok(Helm { tool: tool("helm", Version::new(3, 19, 0)) }),
             found: Some(Ok(Found::Absent)),
             existing: None,
+            capacity: Err("not looked at"),
+            pods: Some(Ok(vec![Pods { of: "Deployment airflow".to_owned(), count: 1, each: ASKED }])),
+            bundle: None,
+            dags: None,
             room: Some(Room { processors: 8, memory: 8 * GIB, disk: Some(50 * GIB), is_here: true }),
             port: Ok(()),
             machine: Machine {

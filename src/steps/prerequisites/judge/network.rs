@@ -3,6 +3,7 @@
 use super::super::facts::{Facts, Names, Route, Subnet};
 use super::super::finding::{Check, Finding};
 use crate::codes::Code;
+use crate::tools::host::Host;
 
 /// The pods of a kind cluster (kind's documentation, "Networking").
 pub(super) const PODS: &str = "10.244.0.0/16";
@@ -18,11 +19,12 @@ const NARROW: u8 = 12;
 pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     let network = &facts.network;
     let mut checks = Vec::new();
+    let host = facts.machine.host;
     for (name, whose, ahead) in
         [("clock", "the engine's", network.clock), ("node's clock", "the node's", network.node_clock)]
     {
         if let Some(ahead) = ahead {
-            checks.push(Check::of(name, skew(whose, ahead), format!("{whose} agrees with this machine's")));
+            checks.push(Check::of(name, skew(host, whose, ahead), format!("{whose} agrees with this machine's")));
         }
     }
     match &network.names {
@@ -38,7 +40,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
     checks
 }
 
-fn skew(whose: &str, ahead: i64) -> Option<Finding> {
+fn skew(host: Host, whose: &str, ahead: i64) -> Option<Finding> {
     let (seconds, way) = (ahead.abs(), if ahead > 0 { "ahead of" } else { "behind" });
     let what = format!("{whose} clock is {seconds} s {way} this machine's");
     let finding = match seconds {
@@ -51,8 +53,7 @@ fn skew(whose: &str, ahead: i64) -> Option<Finding> {
         "certificates and tokens are valid from a moment on, and times in logs mislead",
     );
     Some(
-        finding
-            .fix("restart the engine's virtual machine, or set this machine's clock: `sudo timedatectl set-ntp true`"),
+        finding.fix(format!("restart the engine's virtual machine, or set this machine's clock: {}", host.set_clock())),
     )
 }
 
@@ -63,7 +64,10 @@ fn unresolved(facts: &Facts<'_>, name: &str, words: &[String]) -> Finding {
     let finding =
         finding.needed("a name server that containers reach", "tasks would not find what is outside of the cluster");
     let finding = if facts.machine.has_engine {
-        finding.fix("name one in /etc/docker/daemon.json: `{\"dns\": [\"ADDRESS\"]}`, then `sudo systemctl restart docker`; 127.0.0.53 is not one that containers reach")
+        let (settings, restart) = (facts.machine.host.engine_settings(), facts.machine.host.restart_engine());
+        finding.fix(format!(
+            "name one in {settings}: `{{\"dns\": [\"ADDRESS\"]}}`, then {restart}; 127.0.0.53 is not one that containers reach"
+        ))
     } else {
         finding.fix("restart the engine's virtual machine, or reconnect the VPN")
     };
@@ -102,7 +106,7 @@ fn clash(facts: &Facts<'_>) -> Option<Finding> {
         "packets go to one of the two only: the node is not reached, or pods do not reach the other",
     );
     Some(if name.starts_with("Docker") {
-        finding.fix("give Docker other addresses in /etc/docker/daemon.json: `{\"default-address-pools\": [{\"base\": \"192.168.128.0/17\", \"size\": 24}]}`, restart it, and remove the network: `docker network rm kind`")
+        finding.fix(format!("give Docker other addresses in {}: `{{\"default-address-pools\": [{{\"base\": \"192.168.128.0/17\", \"size\": 24}}]}}`, restart it, and remove the network: `docker network rm kind`", facts.machine.host.engine_settings()))
     } else {
         finding.fix("leave the VPN while you work with the cluster, if tasks need nothing behind it")
     })
@@ -122,7 +126,7 @@ mod tests {
             (40, Some((Severity::Warning, "the engine's clock is 40 s ahead of this machine's"))),
             (-3600, Some((Severity::Error, "the engine's clock is 3600 s behind this machine's"))),
         ] {
-            let found = skew("the engine's", ahead);
+            let found = skew(Host::Systemd, "the engine's", ahead);
             assert_eq!(found.as_ref().map(|finding| (finding.severity, finding.what.as_str())), expected);
         }
     }

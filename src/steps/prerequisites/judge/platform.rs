@@ -24,7 +24,11 @@ pub(super) fn judge(facts: &Facts<'_>) -> Vec<Check> {
         checks.push(Check::of("SELinux", selinux(facts), "the engine gives containers no labels"));
     }
     if facts.plan.cluster.provider().sees_dag_folder() {
-        checks.push(Check::of("DAG folder", folder(facts), facts.plan.dags.display().to_string()));
+        let unreadable = facts.dags.as_ref().map(|failure| {
+            Finding::of(failure).needed("a folder that Airflow's user may read", "Airflow finds no DAG in any other")
+        });
+        let finding = unreadable.or_else(|| folder(facts));
+        checks.push(Check::of("DAG folder", finding, facts.plan.dags.display().to_string()));
     }
     checks
 }

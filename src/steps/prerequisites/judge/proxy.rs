@@ -63,8 +63,15 @@ fn engine_without_proxy(facts: &Facts<'_>) -> Option<Finding> {
     (has_none && facts.machine.has_engine).then(|| {
         Finding::warning(Code::EngineProxy, "this shell has a proxy, and the Docker Engine has none")
             .found("`docker info` names no proxy")
-            .needed("the proxy in the engine's own settings", "it pulls images, and does not see the variables of this shell")
-            .fix("set it in /etc/docker/daemon.json: `{\"proxies\": {\"https-proxy\": \"http://PROXY:PORT\"}}`, then `sudo systemctl restart docker`")
+            .needed(
+                "the proxy in the engine's own settings",
+                "it pulls images, and does not see the variables of this shell",
+            )
+            .fix(format!(
+                "set it in {}: `{{\"proxies\": {{\"https-proxy\": \"http://PROXY:PORT\"}}}}`, then {}",
+                facts.machine.host.engine_settings(),
+                facts.machine.host.restart_engine()
+            ))
             .fix("or use no registry at all: `windtunnel up --bundle FOLDER`")
     })
 }
@@ -85,9 +92,12 @@ fn certificates(facts: &Facts<'_>) -> Option<Finding> {
         Certificates::Private(..) if facts.plan.bundle.is_some() => None,
         Certificates::Private(path, count) => {
             let install = if facts.machine.system == "macos" {
-                "add it to the keychain, then restart the engine: `sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain FILE`"
+                "add it to the keychain, then restart the engine: `sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain FILE`".to_owned()
             } else {
-                "copy it to /usr/local/share/ca-certificates, then `sudo update-ca-certificates && sudo systemctl restart docker`"
+                format!(
+                    "copy it to /usr/local/share/ca-certificates, then `sudo update-ca-certificates`, then {}",
+                    facts.machine.host.restart_engine()
+                )
             };
             Some(
                 Finding::warning(

@@ -6,14 +6,30 @@ use rustix::process::{Resource, getrlimit};
 
 use super::super::facts::Machine;
 use super::super::resources::Room;
+use crate::tools::host::Host;
+
+/// What Docker's bridges and kube-proxy work with, under names that have not changed since Linux 4.18 (Linux, `net/bridge`, `net/netfilter`).
+const MODULES: [&str; 9] = [
+    "br_netfilter",
+    "veth",
+    "nf_conntrack",
+    "nf_nat",
+    "xt_addrtype",
+    "xt_comment",
+    "xt_conntrack",
+    "xt_mark",
+    "xt_statistic",
+];
 
 /// Looks. `dags` is the DAG folder, which need not be there.
 pub(super) fn observe(dags: &Path, room: Option<&Room>) -> Machine {
     let number = |path: &str| read(path).and_then(|text| text.trim().parse().ok());
     Machine {
         system: std::env::consts::OS.to_owned(),
+        host: Host::here(),
         kernel: read("/proc/version").unwrap_or_default(),
         filesystems: read("/proc/filesystems"),
+        missing_modules: missing_modules(),
         inotify_watches: number("/proc/sys/fs/inotify/max_user_watches"),
         inotify_instances: number("/proc/sys/fs/inotify/max_user_instances"),
         open_files: getrlimit(Resource::Nofile).current,
@@ -27,6 +43,27 @@ pub(super) fn observe(dags: &Path, room: Option<&Room>) -> Machine {
 /// A file of the kernel; on other systems there is none.
 fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
+}
+
+/// Those of [`MODULES`] that this kernel neither has nor can load.
+fn missing_modules() -> Option<Vec<String>> {
+    let release = read("/proc/sys/kernel/osrelease")?;
+    let folder = Path::new("/lib/modules").join(release.trim());
+    let list = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let (built_in, loadable) = (list("modules.builtin")?, list("modules.dep")?);
+    let is_loaded = |name: &str| Path::new("/sys/module").join(name).exists();
+    Some(absent(&built_in, &loadable, is_loaded))
+}
+
+/// A line is a file with its path: `kernel/net/netfilter/xt_comment.ko.zst: …` (modules.dep(5)).
+fn absent(built_in: &str, loadable: &str, is_loaded: impl Fn(&str) -> bool) -> Vec<String> {
+    let name = |line: &str| -> Option<String> {
+        let file = line.split(':').next()?.rsplit('/').next()?;
+        Some(file.split('.').next()?.replace('-', "_"))
+    };
+    let known: Vec<String> = built_in.lines().chain(loadable.lines()).filter_map(name).collect();
+    let is_there = |module: &&&str| known.iter().any(|name| name == **module) || is_loaded(module);
+    MODULES.iter().filter(|module| !is_there(module)).map(|module| (*module).to_owned()).collect()
 }
 
 /// Open files, unused handles, limit (Linux, `Documentation/admin-guide/sysctl/fs.rst`).
@@ -48,6 +85,17 @@ fn file_system_of(mounts: &str, path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_is_missing_that_is_nowhere() {
+        let built_in = "kernel/drivers/net/veth.ko\nkernel/net/netfilter/nf-nat.ko\n";
+        let loadable = "kernel/net/netfilter/nf_conntrack.ko.zst: kernel/lib/libcrc32c.ko.zst\n\
+                        kernel/net/netfilter/xt_comment.ko:\nkernel/net/netfilter/xt_mark.ko.xz:\n\
+                        kernel/net/netfilter/xt_conntrack.ko: kernel/net/netfilter/nf_conntrack.ko\n\
+                        kernel/net/netfilter/xt_addrtype.ko:\n";
+        assert_eq!(absent(built_in, loadable, |name| name == "br_netfilter"), ["xt_statistic"]);
+        assert_eq!(absent("", "", |_| true), [""; 0]);
+    }
 
     #[test]
     fn the_kernels_tables_are_read() {

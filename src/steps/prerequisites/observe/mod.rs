@@ -11,6 +11,7 @@ use semver::Version;
 use super::super::{Context, create_namespace};
 use super::facts::Facts;
 use super::resources::measure;
+use crate::cluster::capacity::Capacity;
 use crate::cluster::forward::supervise;
 use crate::cluster::workload::WorkloadKind;
 use crate::codes::Code;
@@ -23,10 +24,11 @@ use crate::providers::existing::Source;
 use crate::providers::{Found, kind as kind_provider, minikube as minikube_provider};
 use crate::stacks;
 use crate::tools::docker::{Docker, Info};
-use crate::tools::find::Places;
-use crate::tools::helm::Helm;
-use crate::tools::kind::Kind;
-use crate::tools::minikube::{Minikube, Profile};
+use crate::tools::find::{self, Places, Tool};
+use crate::tools::helm::{self, Helm};
+use crate::tools::kind::{self, Kind};
+use crate::tools::minikube::{self, Minikube, Profile};
+use crate::ui::Ui;
 
 /// How many missing rights are named.
 const NAMED: usize = 8;
@@ -34,7 +36,7 @@ const NAMED: usize = 8;
 /// How closely to look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Depth {
-    /// What costs no container and no network: before every `up`.
+    /// What costs no container and no long list: before every `up`.
     Quick,
     /// All of it.
     Full,
@@ -49,7 +51,9 @@ struct Seen {
     minikube: Option<Result<Minikube, Failure>>,
     found: Option<Result<Found, Failure>>,
     existing: Option<Result<(Source, String), Failure>>,
+    capacity: Option<Capacity>,
     clock: Option<i64>,
+    around: Around,
 }
 
 /// Looks.
@@ -63,7 +67,7 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
                 ClusterPlan::Kind => look_at_kind(context, &places("kind")).await,
                 ClusterPlan::Minikube { driver, .. } => look_at_minikube(context, driver, &places("minikube")).await,
                 ClusterPlan::Existing { kubeconfig, context: name } => {
-                    Seen { existing: Some(look_at_existing(context, kubeconfig, name).await), ..Seen::default() }
+                    look_at_existing(context, kubeconfig, name).await
                 }
             }
         },
@@ -73,6 +77,7 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
     let room = info.map(measure);
     let mut network = network::observe(surroundings);
     network.clock = seen.clock;
+    (network.subnets, network.bridges) = network::parse_subnets(&seen.around.subnets);
     let mut facts = Facts {
         plan,
         kubernetes: kubernetes(plan, bundle),
@@ -80,42 +85,81 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
         room,
         docker: seen.docker,
         engine: seen.engine,
-        components: Vec::new(),
+        components: seen.around.components,
         kind: seen.kind,
         minikube: seen.minikube,
         helm,
+        others: Vec::new(),
         found: seen.found,
         existing: seen.existing,
+        capacity: seen.capacity.ok_or(if paths.credentials().exists() {
+            "the environment is there, and has its share"
+        } else {
+            "not known: the cluster does not tell this user"
+        }),
+        pods: None,
+        bundle: None,
+        dags: None,
         port: supervise::check_port(paths, plan.port),
         network,
         leftovers: None,
     };
+    if let Some(clusters) = seen.around.clusters {
+        facts.leftovers = leftovers::observe(context, facts.docker.as_ref(), &clusters, depth).await.ok();
+    }
     if depth == Depth::Full {
+        facts.others = other_tools(&facts, &places, ui).await;
         look_closely(context, bundle, &mut facts).await;
     }
     facts
 }
 
-/// What `up` has no time for.
+/// The tools that are there and not used. A bundle's are the only ones that count.
+async fn other_tools<'a>(
+    facts: &Facts<'_>,
+    places: &impl Fn(&str) -> Places<'a>,
+    ui: &Ui,
+) -> Vec<(&'static str, Vec<Tool>)> {
+    let kind = facts.kind.as_ref().and_then(|kind| Some((kind::WANTED, &kind.as_ref().ok()?.tool)));
+    let minikube = facts.minikube.as_ref().and_then(|tool| Some((minikube::WANTED, &tool.as_ref().ok()?.tool)));
+    let helm = facts.helm.as_ref().ok().map(|helm| (helm::WANTED, &helm.tool));
+    let mut others = Vec::new();
+    for (wanted, used) in [kind, minikube, helm].into_iter().flatten() {
+        let places = places(wanted.name);
+        if places.bundled.is_none() {
+            others.push((wanted.name, find::others(&wanted, used, &places, ui).await));
+        }
+    }
+    others
+}
+
+/// What the engine has beside the cluster.
+#[derive(Default)]
+struct Around {
+    components: Vec<String>,
+    subnets: Vec<String>,
+    /// The names of all kind clusters; `None` where the engine did not tell.
+    clusters: Option<Vec<String>>,
+}
+
+/// Looks at it. An engine that does not answer has told so elsewhere.
+async fn look_around(docker: &Docker, ui: &Ui) -> Around {
+    let (components, subnets, clusters) =
+        tokio::join!(docker.components(ui), docker.subnets(ui), docker.kind_clusters(ui));
+    Around { components: components.unwrap_or_default(), subnets: subnets.unwrap_or_default(), clusters: clusters.ok() }
+}
+
+/// What `up` has no time for: what runs in a container. A node that is one has the engine's own clock, unless something is very wrong.
 async fn look_closely(context: Context<'_>, bundle: Option<&Bundle>, facts: &mut Facts<'_>) {
     let Some(docker) = facts.docker.as_ref().filter(|_| facts.info().is_some()) else { return };
     let node = facts.found.as_ref().and_then(|found| match found {
         Ok(Found::Running(node)) => Some(node),
         _ => None,
     });
-    let (components, subnets, node_clock, names, leftovers) = tokio::join!(
-        docker.components(context.ui),
-        docker.subnets(context.ui),
-        network::node_clock(docker, node, context.ui),
-        network::names(context, docker, bundle),
-        leftovers::observe(context, docker),
-    );
-    facts.components = components.unwrap_or_default();
-    let subnets = subnets.unwrap_or_default();
-    (facts.network.subnets, facts.network.bridges) = network::parse_subnets(&subnets);
+    let (node_clock, names) =
+        tokio::join!(network::node_clock(docker, node, context.ui), network::names(context, docker, bundle),);
     facts.network.node_clock = node_clock;
     facts.network.names = names;
-    facts.leftovers = leftovers.ok();
 }
 
 async fn look_at_kind(context: Context<'_>, places: &Places<'_>) -> Seen {
@@ -125,13 +169,17 @@ async fn look_at_kind(context: Context<'_>, places: &Places<'_>) -> Seen {
             Ok(docker) => docker,
             Err(failure) => return Seen { engine: Some(Err(failure)), ..Seen::default() },
         };
-        let (engine, clock) = network::ask(&docker, ui).await;
-        // The second question would only repeat the first one's failure.
-        let found = match &engine {
-            Ok(_) => Some(kind_provider::find(&docker, &plan.name, paths, ui).await),
-            Err(_) => None,
+        let cluster = async {
+            let (engine, clock) = network::ask(&docker, ui).await;
+            // The second question would only repeat the first one's failure.
+            let found = match &engine {
+                Ok(_) => Some(kind_provider::find(&docker, &plan.name, paths, ui).await),
+                Err(_) => None,
+            };
+            (engine, clock, found)
         };
-        Seen { docker: Some(docker), engine: Some(engine), found, clock, ..Seen::default() }
+        let ((engine, clock, found), around) = tokio::join!(cluster, look_around(&docker, ui));
+        Seen { docker: Some(docker), engine: Some(engine), found, clock, around, ..Seen::default() }
     };
     let (seen, kind) = tokio::join!(engine, Kind::find(places, ui));
     Seen { kind: Some(kind), ..seen }
@@ -154,14 +202,14 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, places: &Places<'_
     };
     let engine = async {
         match &docker {
-            Some(docker) => Some(network::ask(docker, ui).await),
+            Some(docker) => Some(tokio::join!(network::ask(docker, ui), look_around(docker, ui))),
             None => None,
         }
     };
     let (engine, tool) = tokio::join!(engine, tool);
-    let (engine, clock) = match (engine, missing) {
-        (Some((engine, clock)), _) => (Some(engine), clock),
-        (None, missing) => (missing.map(Err), None),
+    let (engine, clock, around) = match (engine, missing) {
+        (Some(((engine, clock), around)), _) => (Some(engine), clock, around),
+        (None, missing) => (missing.map(Err), None, Around::default()),
     };
     let (minikube, state) = match tool {
         Ok((minikube, state)) => (Ok(minikube), Some(state)),
@@ -174,10 +222,25 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, places: &Places<'_
             Some(minikube_provider::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await)
         }
     };
-    Seen { docker, engine, minikube: Some(minikube), found, clock, ..Seen::default() }
+    Seen { docker, engine, minikube: Some(minikube), found, clock, around, ..Seen::default() }
 }
 
-async fn look_at_existing(
+async fn look_at_existing(context: Context<'_>, kubeconfig: &[PathBuf], name: &str) -> Seen {
+    let existing = examine_existing(context, kubeconfig, name).await;
+    let capacity = match &existing {
+        // Room is for guests that have not come yet.
+        Ok((source, _)) if !context.paths.credentials().exists() => capacity(source, context.plan).await,
+        _ => None,
+    };
+    Seen { existing: Some(existing), capacity, ..Seen::default() }
+}
+
+/// What cannot be seen of the nodes keeps nobody from going on.
+async fn capacity(source: &Source, plan: &Plan) -> Option<Capacity> {
+    source.cluster().await.ok()?.capacity(&plan.namespace).await.ok()?
+}
+
+async fn examine_existing(
     context: Context<'_>,
     kubeconfig: &[PathBuf],
     name: &str,
