@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -98,11 +97,10 @@ fn data_are_gone_when_their_volume_is() {
     });
     let run = std::thread::scope(|scope| {
         let run = scope.spawn(|| context.run(&["reset", "data", "--yes"]));
-        while !context.api.change(|store| addresses(store, "left-over").is_empty()) {
+        while !context.api.was_watched("persistentvolumes") && !run.is_finished() {
             std::thread::yield_now();
         }
-        // As a provisioner does, which needs a pod to empty the folder.
-        std::thread::sleep(Duration::from_millis(500));
+        assert!(context.api.change(|store| addresses(store, "left-over").is_empty()), "the claim is left");
         context.api.change(|store| store.delete(&addresses(store, volume)[0]));
         run.join().unwrap()
     });
