@@ -55,6 +55,12 @@ impl Cluster {
         Ok(in_words(answers.into_iter().flatten()))
     }
 
+    /// Whether this user may look at the volumes of the cluster, which belong to no namespace.
+    pub(super) async fn may_see_volumes(&self) -> Result<bool, Failure> {
+        let asked = ["list", "watch"].map(|verb| self.may(right(None, "", "persistentvolumes", verb)));
+        Ok(try_join_all(asked).await?.iter().all(Option::is_none))
+    }
+
     /// The right if it is missing.
     async fn may(&self, attributes: ResourceAttributes) -> Result<Option<ResourceAttributes>, Failure> {
         let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());

@@ -1,10 +1,11 @@
 //! Taking an environment, or Airflow alone, out of a cluster that stays.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::core::NamespaceResourceScope;
@@ -54,16 +55,49 @@ impl Cluster {
     }
 
     /// Removes what Helm leaves: claims with their volumes, `ConfigMaps` and Secrets that have the environment's label. No pod may use
-    /// a claim any more.
+    /// a claim any more. Returns the volumes that are left after another `deadline`, as far as this user may see volumes: to remove
+    /// one, with what is stored in it, is for whoever provided it.
     ///
     /// # Errors
     /// The API server refuses; timeout after `deadline`, naming a claim that is left.
-    pub async fn remove_data(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
+    pub async fn remove_data(
+        &self,
+        namespace: &str,
+        environment: &str,
+        deadline: Duration,
+    ) -> Result<Vec<String>, Failure> {
         let which = Extent::Data.selector(environment);
+        let volumes = self.volumes(namespace, &which).await?;
         self.remove_all::<PersistentVolumeClaim>(namespace, &which).await?;
         self.remove_all::<ConfigMap>(namespace, &which).await?;
         self.remove_all::<Secret>(namespace, &which).await?;
-        self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await
+        self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await?;
+        self.volumes_left(&volumes, deadline).await
+    }
+
+    /// The names of the volumes that claims have.
+    async fn volumes(&self, namespace: &str, which: &str) -> Result<Vec<String>, Failure> {
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        let listed = claims.list(&ListParams::default().labels(which)).await;
+        let listed = listed.during(Kind::Cluster, format!("cannot list the volume claims with {which}"))?;
+        Ok(listed.into_iter().filter_map(|claim| claim.spec?.volume_name).collect())
+    }
+
+    /// Those of the volumes that have not gone within `deadline`, but for those that their class keeps.
+    async fn volumes_left(&self, names: &[String], deadline: Duration) -> Result<Vec<String>, Failure> {
+        if names.is_empty() || !self.may_see_volumes().await? {
+            return Ok(Vec::new());
+        }
+        let goes = |volume: &PersistentVolume| {
+            let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+            policy == Some("Delete") && names.contains(&volume.name_any())
+        };
+        let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
+        let are_gone = |volumes: &[Arc<PersistentVolume>]| !volumes.iter().any(|volume| goes(volume));
+        let Err(left) = observe::until(volumes, watcher::Config::default(), deadline, are_gone).await else {
+            return Ok(Vec::new());
+        };
+        Ok(left.iter().filter(|volume| goes(volume)).map(|volume| volume.name_any()).collect())
     }
 
     async fn await_none<K>(&self, namespace: &str, which: &str, deadline: Duration, noun: &str) -> Result<(), Failure>

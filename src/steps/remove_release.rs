@@ -79,11 +79,17 @@ impl Removal<'_> {
         step.doing("waiting for its pods to end");
         let ended = cluster.end_pods(&record.namespace, &record.name, extent).await;
         ended.map_err(|failure| failure.hint(format!("to see why: `{}`", self.kubectl("describe pods"))))?;
+        let mut left = Vec::new();
         if extent == Extent::Data {
             step.doing("removing its volumes and keys");
-            cluster.remove_data(&record.namespace, &record.name, DATA_REMOVAL).await?;
+            left = cluster.remove_data(&record.namespace, &record.name, DATA_REMOVAL).await?;
         }
         step.done(format!("{} in {}", record.name, record.context));
+        if !left.is_empty() {
+            let volumes = left.join(" ");
+            let see = self.kubectl(&format!("describe persistentvolumes {volumes}"));
+            ui.warn(&format!("still there, with what is stored in them: the volumes {volumes}; to see why: `{see}`"));
+        }
         Ok(())
     }
 

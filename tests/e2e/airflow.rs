@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::docker::kubectl;
 use crate::http::{get, request};
 use crate::until::until;
 
@@ -26,6 +27,16 @@ fn health(port: u16) -> Result<(), String> {
         Some(sick) => Err(format!("{sick}: {health}")),
         None => Ok(()),
     }
+}
+
+/// The password of a connection, as Airflow's own command reads it: its REST interface shows none.
+pub(crate) fn connection_password(cluster: &str, name: &str) -> String {
+    let pod = format!("deployment/{cluster}-airflow");
+    let exec = ["exec", "--namespace", cluster, &pod, "--container", "scheduler", "--"];
+    let get = ["airflow", "connections", "get", name, "--output", "json"];
+    let shown = kubectl(cluster, &[&exec[..], &get].concat()).succeeded();
+    let connections: Value = serde_json::from_str(shown.stdout.lines().last().unwrap()).unwrap();
+    connections[0]["password"].as_str().unwrap_or_else(|| panic!("no password\n{shown}")).to_owned()
 }
 
 /// A logged-in client.
@@ -99,6 +110,14 @@ impl Airflow {
     pub(crate) fn variable(&self, key: &str) -> Option<String> {
         let variable = self.call("GET", &format!("variables/{key}"), None).ok()?;
         variable["value"].as_str().map(str::to_owned)
+    }
+
+    /// Makes a connection, whose password only the Fernet key of now makes readable.
+    pub(crate) fn set_connection(&self, name: &str, password: &str) {
+        let connection = json!({
+            "connection_id": name, "conn_type": "postgres", "host": "shop.example", "login": "me", "password": password,
+        });
+        self.call("POST", "connections", Some(&connection)).unwrap();
     }
 
     /// Asks its REST interface.

@@ -17,14 +17,20 @@ pub(crate) fn docker(arguments: &[&str]) -> Outcome {
     Outcome::of(command, format!("docker {}", shell_words::join(arguments)), Duration::from_mins(2))
 }
 
-/// The name of a cluster's only node.
+/// The name of the only node of a cluster of kind's.
 pub(crate) fn node(cluster: &str) -> String {
     format!("{cluster}-control-plane")
 }
 
+/// The container of a cluster's only node, of whatever provider: minikube's has the name of its profile.
+pub(crate) fn container(cluster: &str) -> String {
+    let is_profile = docker(&["container", "inspect", "--format", "{{.Id}}", cluster]).code == Some(0);
+    if is_profile { cluster.to_owned() } else { node(cluster) }
+}
+
 /// Runs the node's own kubectl.
 pub(crate) fn kubectl(cluster: &str, arguments: &[&str]) -> Outcome {
-    let node = node(cluster);
+    let node = container(cluster);
     let mut line = vec!["exec", &node, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
     line.extend(arguments);
     docker(&line)

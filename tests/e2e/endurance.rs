@@ -3,7 +3,6 @@
 //! `WINDTUNNEL_E2E_PODS` says how often by each route (3 by default). So that a round takes seconds, the web interface's Service leads to
 //! a small web server in between. By itself: `cargo test --test e2e -- --ignored --exact endurance::forward`.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use crate::docker::{docker, kubectl, node, objects};
 use crate::environment::{Environment, reference};
 use crate::http::get;
 use crate::sockets::server;
+use crate::steady::{CLIENTS, SetAtEnd, under_requests};
 use crate::until::until;
 
 /// No request may take longer, whatever happens meanwhile.
@@ -142,12 +142,6 @@ fn stand_in(environment: &Environment) {
     select(environment, r#"{"app": "stand-in"}"#);
 }
 
-/// What became of a request.
-struct Request {
-    took: Duration,
-    failure: Option<String>,
-}
-
 fn endure(environment: &Environment, route: &str, rounds: usize) {
     let url = format!("http://127.0.0.1:{}", environment.port);
     let forward = server(environment.port).unwrap();
@@ -159,35 +153,21 @@ fn endure(environment: &Environment, route: &str, rounds: usize) {
             if answer.body == "ok" { Ok(()) } else { Err(answer.body) }
         })
     });
-    let (ended, requests) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-    let peak = AtomicU64::new(0);
-    let mut recoveries = Vec::new();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
+    let (peak, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (mut recoveries, requests) = under_requests(&url, BOUND * 2, || {
+        std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
-                    let begin = Instant::now();
-                    let failure = get(&url, BOUND * 2).err();
-                    requests.lock().unwrap().push(Request { took: begin.elapsed(), failure });
-                    std::thread::sleep(Duration::from_millis(50));
+                    peak.fetch_max(memory(forward), Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(20));
                 }
             });
-        }
-        // Whatever happens here, the others are to end.
-        let _end = SetAtEnd(&ended);
-        scope.spawn(|| {
-            while !ended.load(Ordering::Relaxed) {
-                peak.fetch_max(memory(forward), Ordering::Relaxed);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        });
-        for _ in 0..rounds {
-            recoveries.push(round(environment, &url));
-        }
-        crowd(&url);
+            let _end = SetAtEnd(&ended);
+            let recoveries: Vec<_> = (0..rounds).map(|_| round(environment, &url)).collect();
+            crowd(&url);
+            recoveries
+        })
     });
-
-    let requests = requests.into_inner().unwrap();
     let longest = requests.iter().map(|request| request.took).max().unwrap();
     let failed: Vec<_> = requests.iter().filter(|request| request.failure.is_some()).collect();
     let peak = peak.into_inner();
@@ -207,8 +187,8 @@ fn endure(environment: &Environment, route: &str, rounds: usize) {
     assert!(longest < BOUND, "a request took {longest:?}");
     let slow = failed.iter().find(|request| request.took > AT_ONCE * 2);
     assert!(slow.is_none(), "a request failed late: {:?}", slow.unwrap().failure);
-    // Four clients, and more than one request of each may meet the end of a pod.
-    assert!(failed.len() <= rounds * 8, "{} failed: {:?}", failed.len(), failed[0].failure);
+    // More than one request of each client may meet the end of a pod.
+    assert!(failed.len() <= rounds * CLIENTS * 2, "{} failed: {:?}", failed.len(), failed[0].failure);
     assert!(peak < MEMORY, "the forward used {peak} KiB");
     assert_eq!(server(environment.port), Some(forward), "another process serves the port");
 }
@@ -253,13 +233,4 @@ fn memory(process: u32) -> u64 {
     let entry = if cfg!(debug_assertions) { "RssAnon:" } else { "VmHWM:" };
     let line = status.lines().find_map(|line| line.strip_prefix(entry)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// Becomes true when this goes.
-struct SetAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for SetAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

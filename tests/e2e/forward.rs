@@ -8,6 +8,7 @@ use crate::docker::{airflow_pod, docker, kubectl, node};
 use crate::environment::Environment;
 use crate::http::get;
 use crate::sockets::{LOCALHOST, listeners, owner, server};
+use crate::steady::{CLIENTS, under_requests};
 use crate::until::until;
 
 /// How long a new web pod may take, on a slow machine with two processors.
@@ -66,11 +67,35 @@ pub(crate) fn is_repaired(environment: &Environment) {
     environment.windtunnel(&["forward", "start"]).succeeded();
 }
 
-/// The node was stopped, as by a reboot: `status` says so, `up` brings all of it back.
+/// The node was stopped and started, as by a reboot: `status` says so meanwhile, and the same forward leads to Airflow again, without `up`.
 pub(crate) fn survives_the_node(environment: &Environment) {
-    docker(&["stop", "--time", "10", &node(&environment.name)]).succeeded();
+    let (forward, node) = (server(environment.port).unwrap(), node(&environment.name));
+    docker(&["stop", "--time", "10", &node]).succeeded();
     environment.windtunnel(&["status"]).ended_with(1).says(&["stopped"]);
-    environment.up(&[]).succeeded();
-    environment.windtunnel(&["status"]).succeeded();
-    assert_healthy(environment.port);
+    docker(&["start", &node]).succeeded();
+    let begin = Instant::now();
+    until("an answer through the forward", NEW_POD, || {
+        get(&format!("http://127.0.0.1:{}/api/v2/monitor/health", environment.port), NEW_POD).map(drop)
+    });
+    say(&format!("the first answer came {:.1} s after the node's start", begin.elapsed().as_secs_f64()));
+    await_healthy(environment.port);
+    assert_eq!(server(environment.port), Some(forward), "another process serves the port");
+    until("`status` to find nothing wrong", Duration::from_mins(1), || {
+        let status = environment.windtunnel(&["status"]);
+        if status.code == Some(0) { Ok(()) } else { Err(status) }
+    });
+}
+
+/// A change by Helm, with requests under way: none hangs, those that meet the old pod's end fail at once, and the forward stays the same.
+pub(crate) fn survives_an_upgrade(environment: &Environment, upgrade: impl FnOnce()) {
+    let forward = server(environment.port).unwrap();
+    let url = format!("http://127.0.0.1:{}/api/v2/monitor/health", environment.port);
+    let ((), requests) = under_requests(&url, NEW_POD, upgrade);
+    let longest = requests.iter().map(|request| request.took).max().unwrap();
+    let failed: Vec<_> = requests.iter().filter(|request| request.failure.is_some()).collect();
+    let (count, seconds) = (requests.len(), longest.as_secs_f64());
+    say(&format!("an upgrade under {count} requests: {} failed, longest {seconds:.1} s", failed.len()));
+    assert!(failed.len() <= CLIENTS * 2, "{} failed: {:?}", failed.len(), failed[0].failure);
+    assert!(longest < NEW_POD, "a request took {longest:?}");
+    assert_eq!(server(environment.port), Some(forward), "another process serves the port");
 }

@@ -67,8 +67,8 @@ fn main_path() {
     test("the node is stopped", &forward::survives_the_node);
     test("an upgrade that fails, and one that does not", &lifecycle::upgrade);
     test("stop, and start", &|place| lifecycle::stop_and_start(place, DAG, &run));
-    test("reset release", &|place| lifecycle::reset_release(place, DAG));
-    test("reset data", &|place| lifecycle::reset_data(place, DAG));
+    test("reset release", &reset_release);
+    test("reset data", &reset_data);
     test("other people's clusters are refused", &foreign);
     test("down", &|place| down(place, &traces));
 }
@@ -193,6 +193,22 @@ fn up_again(environment: &Environment) {
     // Port, bundle and profile are remembered.
     environment.windtunnel(&["up"]).succeeded();
     assert_eq!(look(), before);
+}
+
+fn reset_release(environment: &Environment) {
+    let runs = log_in(environment).runs(DAG);
+    lifecycle::reset_release(environment);
+    assert_healthy(environment.port);
+    assert_eq!(log_in(environment).runs(DAG), runs);
+}
+
+fn reset_data(environment: &Environment) {
+    lifecycle::reset_data(environment);
+    assert_healthy(environment.port);
+    let airflow = log_in(environment);
+    airflow.await_dag(DAG);
+    assert!(airflow.runs(DAG).is_empty(), "a run is left");
+    assert_eq!(airflow.variable("kept"), None);
 }
 
 fn foreign(environment: &Environment) {

@@ -42,6 +42,7 @@ mod minikube;
 mod prerequisites;
 mod print;
 mod project;
+mod side_by_side;
 mod status;
 mod stop;
 mod terminal;

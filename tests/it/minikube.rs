@@ -51,6 +51,7 @@ impl TestContext {
         context.on("minikube", "status", &["when paused", "stdout-file paused.jsonl", "exit 2"]);
         let start = ["stdout-file start.jsonl", &write_config, "mark node", "unmark stopped", write_kubeconfig];
         context.on("minikube", "start", &start);
+        context.on("minikube", "stop", &["mark stopped"]);
         context.on("minikube", "unpause", &["unmark paused"]);
         context.on("minikube", "update-context", &[write_kubeconfig]);
         context.on("minikube", "delete", &["stdout-file delete.jsonl", &remove_config, "unmark node", "unmark images"]);
@@ -63,7 +64,8 @@ impl TestContext {
         let mounts = if is_ours { json!([mount]) } else { json!([]) };
         let labels = json!({"name.minikube.sigs.k8s.io": "airflow-cluster"});
         let node = json!([{
-            "Id": "0", "State": {"Status": "running"}, "Mounts": mounts, "Config": {"Image": NODE, "Labels": labels},
+            "Id": "0", "Name": "/airflow-cluster", "State": {"Status": "running"}, "Mounts": mounts,
+            "Config": {"Image": NODE, "Labels": labels},
         }]);
         self.write_file("tools/node.json", &node.to_string());
     }
@@ -96,13 +98,13 @@ impl TestContext {
         context
     }
 
-    fn up_on_minikube(&self) {
+    pub(crate) fn up_on_minikube(&self) {
         self.up_with(&UP);
     }
 }
 
 /// The first words of the commands that minikube was given, but for its questions.
-fn acts(run: &Run) -> Vec<&str> {
+pub(crate) fn acts(run: &Run) -> Vec<&str> {
     let words = run.journal.iter().filter_map(|line| line.strip_prefix("minikube ")?.split(' ').next());
     words.filter(|word| !["version", "status"].contains(word)).collect()
 }

@@ -1,8 +1,13 @@
 //! `reset`: what is listed goes, after a yes, and nothing else; then all is there again.
 
-use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::{Value, json};
+
+use crate::api_server::Store;
 use crate::context::{TestContext, assert_run};
+use crate::{minikube, objects};
 
 fn acts(journal: &[String]) -> Vec<&String> {
     let is_act = |line: &&String| {
@@ -63,6 +68,69 @@ fn data_go_with_their_keys() {
     assert_eq!(claims(&context), 1, "only the new database's");
     let left = context.api.change(|store| store.addresses(|object| object["metadata"]["name"] == "worker").len());
     assert_eq!(left, 0);
+}
+
+/// A claim of the environment's whose volume no controller removes, and the name of that.
+fn put_volume(context: &TestContext, policy: &str) -> &'static str {
+    let (labels, name) = (json!({"windtunnel.dev/environment": "airflow-cluster"}), "pvc-1");
+    let claim = json!({"name": "left-over", "namespace": "airflow-cluster", "labels": labels});
+    let volume = json!({"persistentVolumeReclaimPolicy": policy, "capacity": {"storage": "1Gi"}});
+    context.api.change(|store| {
+        let (spec, kind) = (json!({"volumeName": name}), "PersistentVolumeClaim");
+        store.put(json!({"apiVersion": "v1", "kind": kind, "metadata": claim, "spec": spec}));
+        store.put(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": volume}));
+    });
+    name
+}
+
+#[test]
+fn data_are_gone_when_their_volume_is() {
+    let context = TestContext::new();
+    context.up();
+    let volume = put_volume(&context, "Delete");
+    let addresses = |store: &Store, name: &str| store.addresses(|object| object["metadata"]["name"] == name);
+    let seen = Arc::new(AtomicBool::new(false));
+    let see = Arc::clone(&seen);
+    context.api.effect("install", move |store, arguments| {
+        see.store(!addresses(store, volume).is_empty(), Ordering::Relaxed);
+        objects::install(store, arguments);
+    });
+    let run = std::thread::scope(|scope| {
+        let run = scope.spawn(|| context.run(&["reset", "data", "--yes"]));
+        while !context.api.was_watched("persistentvolumes") && !run.is_finished() {
+            std::thread::yield_now();
+        }
+        assert!(context.api.change(|store| addresses(store, "left-over").is_empty()), "the claim is left");
+        context.api.change(|store| store.delete(&addresses(store, volume)[0]));
+        run.join().unwrap()
+    });
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!seen.load(Ordering::Relaxed), "Airflow was installed beside the volume: {run}");
+}
+
+#[test]
+fn a_volume_that_stays_or_that_the_user_may_not_see_is_not_waited_for() {
+    for (policy, refused) in [("Retain", None), ("Delete", Some("list persistentvolumes"))] {
+        let context = TestContext::new();
+        context.up();
+        put_volume(&context, policy);
+        if let Some(right) = refused {
+            context.api.refuse(right);
+        }
+        let run = context.run(&["reset", "data", "--yes"]);
+        assert!(run.code == 0 && !run.stderr.contains("warning"), "{run}");
+    }
+}
+
+#[test]
+fn a_profile_of_minikubes_stays() {
+    for extent in ["release", "data"] {
+        let context = TestContext::with_minikube();
+        context.up_on_minikube();
+        let run = context.run(&["reset", extent, "--yes"]);
+        assert_eq!((run.code, minikube::acts(&run)), (0, Vec::new()), "{run}");
+        assert!(run.ran("helm uninstall") < run.ran("helm upgrade"), "{run}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `stop` and `start`: nothing runs, nothing is lost.
 
 use crate::context::{TestContext, assert_run};
+use crate::minikube;
 
 #[test]
 fn and_start_again() {
@@ -57,6 +58,34 @@ fn one_that_was_cut_short_is_finished_before_the_node_starts_again() {
     assert!(start.ran("docker container stop") < start.ran("docker container start"), "{start}");
     let again = context.run(&["up"]);
     assert!(again.code == 0 && !again.journal.iter().any(|line| line.contains("container stop")), "{again}");
+}
+
+#[test]
+fn a_profile_of_minikubes_and_start_again() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    let credentials = std::fs::read(context.environment("credentials.json")).unwrap();
+    let run = assert_run!(context, &["stop"]);
+    assert_eq!(minikube::acts(&run), ["stop"], "{run}");
+    assert!(!context.environment("forward.json").exists(), "the forward runs on");
+    let run = context.run(&["status"]);
+    assert!(run.code == 1 && run.stdout.contains("airflow-cluster (stopped)"), "{run}");
+    let run = context.run(&["start"]);
+    assert!(run.code == 0 && run.stderr.contains("already there: 2"), "{run}");
+    assert_eq!(minikube::acts(&run), ["start"], "{run}");
+    assert!(!run.journal.iter().any(|line| line.starts_with("helm upgrade")), "{run}");
+    assert_eq!(std::fs::read(context.environment("credentials.json")).unwrap(), credentials);
+}
+
+#[test]
+fn one_of_a_profile_that_was_cut_short_is_finished_before_it_starts_again() {
+    let context = TestContext::with_minikube();
+    context.up_on_minikube();
+    context.on("minikube", "stop", &["stderr it did not end in time", "exit 82"]);
+    assert_eq!(context.run(&["stop"]).code, 4);
+    context.on("minikube", "stop", &["mark stopped"]);
+    let run = context.run(&["start"]);
+    assert_eq!((run.code, minikube::acts(&run)), (0, vec!["stop", "start"]), "{run}");
 }
 
 #[test]

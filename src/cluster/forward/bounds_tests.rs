@@ -154,6 +154,27 @@ async fn what_a_client_does_not_read_is_not_held_here() {
 }
 
 #[tokio::test]
+async fn what_a_client_does_not_read_is_held_by_its_own_tunnel_and_no_other() {
+    let (forward, node) = by_tunnel(LIMITS).await;
+    let (mut idle, served) = forward.client().await;
+    idle.write_all(b"flood").await.unwrap();
+    let begin = Instant::now();
+    while node.flood.load(Ordering::Relaxed) == 0 {
+        assert!(begin.elapsed() < LONG, "the pod can send without end");
+        sleep(SHORT).await;
+    }
+    let sent = node.flood.load(Ordering::Relaxed);
+    assert!(sent < 100_000_000, "{sent} bytes were taken");
+    let (mut client, _) = forward.client().await;
+    client.write_all(b"question").await.unwrap();
+    assert_eq!(word(&mut client, 6).await, "answer");
+    let mut received = Vec::new();
+    timeout(LONG, idle.read_to_end(&mut received)).await.unwrap().unwrap();
+    assert_eq!(received.len(), sent);
+    served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn five_hundred_clients_at_once_are_served_by_few_tunnels() {
     let (forward, node) = by_tunnel(LIMITS).await;
     let mut clients = JoinSet::new();

@@ -1,15 +1,17 @@
 //! For tests: an API server and node that speak port-forward, with a talkative pod behind them.
 //!
-//! The pod answers `question` with `answer` and ends, `hello` with `hello`, and `poll` with `answer` a second later; it takes all
-//! else in silence, and cannot be reached for `refuse`.
+//! The pod answers `question` with `answer` and ends, `hello` with `hello`, `poll` with `answer` a second later, and `flood` with as
+//! much as can be sent, after which it ends; it takes all else in silence, and cannot be reached for `refuse`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use kube::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 
 use super::backends::{Backends, PodPort};
 use super::spdy::{self, Frame};
@@ -19,7 +21,13 @@ pub(super) struct FakeNode {
     pub(super) address: SocketAddr,
     /// How many tunnels were opened.
     pub(super) tunnels: Arc<AtomicUsize>,
+    /// With how many bytes a `flood` was answered, as soon as no more can be sent.
+    pub(super) flood: Arc<AtomicUsize>,
 }
+
+/// How much a flood sends at once, and for how long nothing may move before it is over.
+const BLOCK: usize = 100_000;
+const QUIET: Duration = Duration::from_millis(500);
 
 impl FakeNode {
     /// Each tunnel breaks after so many clients.
@@ -27,14 +35,15 @@ impl FakeNode {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tunnels = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&tunnels);
+        let flood = Arc::new(AtomicUsize::new(0));
+        let (count, flooded) = (Arc::clone(&tunnels), Arc::clone(&flood));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(tunnel(stream, clients));
+                tokio::spawn(tunnel(stream, clients, Arc::clone(&flooded)));
             }
         });
-        Self { address, tunnels }
+        Self { address, tunnels, flood }
     }
 
     /// Backends with one ready pod behind this node.
@@ -56,7 +65,7 @@ impl FakeNode {
     }
 }
 
-async fn tunnel(mut stream: TcpStream, clients: usize) -> Option<()> {
+async fn tunnel(mut stream: TcpStream, clients: usize, flood: Arc<AtomicUsize>) -> Option<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.ok()?);
@@ -84,9 +93,21 @@ async fn tunnel(mut stream: TcpStream, clients: usize) -> Option<()> {
                 stream.write_all(b"hello").await.ok()?;
             }
             Frame::Data { stream: data, .. } if payload == b"poll" => {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(1)).await;
                 stream.write_all(&spdy::data_head(data, 6, false)).await.ok()?;
                 stream.write_all(b"answer").await.ok()?;
+            }
+            Frame::Data { stream: data, .. } if payload == b"flood" => {
+                let block = [&spdy::data_head(data, BLOCK, false)[..], &[7; BLOCK]].concat();
+                let (mut blocks, mut at) = (0, 0);
+                while let Ok(written) = timeout(QUIET, stream.write(&block[at..])).await {
+                    at += written.ok()?;
+                    (blocks, at) = (blocks + at / block.len(), at % block.len());
+                }
+                // Whoever reads now gets the rest of the block that was begun, and the end.
+                flood.store((blocks + usize::from(at > 0)) * BLOCK, Ordering::Relaxed);
+                stream.write_all(if at > 0 { &block[at..] } else { &[] }).await.ok()?;
+                stream.write_all(&spdy::data_head(data, 0, true)).await.ok()?;
             }
             Frame::Data { stream: data, .. } if payload == b"refuse" => {
                 let reason = br#"{"closeConnection":true,"message":"connection refused"}"#;

@@ -8,7 +8,7 @@ mod rights;
 mod store;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +52,8 @@ struct Shared {
     lost_logs: Mutex<u32>,
     failing: Arc<Mutex<u32>>,
     requests: Mutex<u32>,
+    /// Resources of which somebody has begun a watch.
+    watched: Mutex<BTreeSet<String>>,
     refused: Mutex<Vec<String>>,
     /// A file that is made when somebody asks for the version: the first question to a new cluster.
     asked: PathBuf,
@@ -69,6 +71,7 @@ impl ApiServer {
             lost_logs: Mutex::default(),
             failing: Arc::default(),
             requests: Mutex::new(0),
+            watched: Mutex::default(),
             refused: Mutex::default(),
             asked,
         });
@@ -115,6 +118,11 @@ impl ApiServer {
     /// How many requests came.
     pub(crate) fn requests(&self) -> u32 {
         *self.shared.requests.lock().unwrap()
+    }
+
+    /// Whether somebody has begun to watch a resource.
+    pub(crate) fn was_watched(&self, resource: &str) -> bool {
+        self.shared.watched.lock().unwrap().contains(resource)
     }
 
     /// From now on the user may not do this: verb and resource, as `create secrets`, or for all namespaces `list pods everywhere`.
@@ -187,6 +195,7 @@ impl Shared {
             };
         }
         if query.value("watch") == Some("true") {
+            self.watched.lock().unwrap().insert(address.resource.clone());
             let (store, changed) = (Arc::clone(&self.store), self.changed.subscribe());
             let failing = Arc::clone(&self.failing);
             return Response::new(Watch { store, changed, failing, collection: address, query, partial }.body());
