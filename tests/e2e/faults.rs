@@ -53,7 +53,7 @@ fn faults_below_the_release() {
     stage("faults", "the node's container is stopped", || node::node_stopped(&environment));
     stage("faults", "the database's pod is deleted during the migration", || node::database_deleted(&environment));
     stage("faults", "an installation that somebody's Helm was stopped in", || {
-        release::left_in_pending_install(&environment)
+        release::left_in_pending_install(&environment);
     });
     stage("faults", "a namespace that a finalizer holds", || namespace::held_by_a_finalizer(&environment));
     stage("faults", "down", || environment.windtunnel(&["down", "--yes"]).succeeded());
