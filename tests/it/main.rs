@@ -42,6 +42,7 @@ mod print;
 mod project;
 mod status;
 mod stop;
+mod surroundings;
 mod terminal;
 mod up;
 mod upgrade;

@@ -38,6 +38,7 @@ pub(super) mod samples {
     use crate::plan::{Plan, Wishes};
     use crate::profile;
     use crate::providers::Found;
+    use crate::surroundings::Proxies;
     use crate::tools::docker::Info;
     use crate::tools::find::Tool;
     use crate::tools::helm::Helm;
@@ -79,7 +80,7 @@ pub(super) mod samples {
             components: Vec::new(),
             kind: Some(Ok(Kind { tool: tool("kind", Version::new(0, 30, 0)) })),
             minikube: None,
-            helm: Ok(Helm { tool: tool("helm", Version::new(3, 19, 0)) }),
+            helm: Ok(Helm { tool: tool("helm", Version::new(3, 19, 0)), proxies: Proxies::default() }),
             found: Some(Ok(Found::Absent)),
             existing: None,
             room: Some(Room { processors: 8, memory: 8 * GIB, disk: Some(50 * GIB), is_here: true }),
