@@ -10,7 +10,7 @@ use super::{Context, helm_words, manifest_changes};
 use crate::charts::{self, Sources};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
-use crate::cluster::release::{INPUTS_LABEL, Revision};
+use crate::cluster::release::{self, INPUTS_LABEL, Revision};
 use crate::cluster::survey;
 use crate::cluster::workload::Expected;
 use crate::codes::Code;
@@ -80,9 +80,10 @@ pub async fn ensure(installation: Installation<'_>, upgraded: &mut Vec<Upgraded>
     let Installation { context, cluster, release, .. } = installation;
     let Context { plan, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
-    let releases = stacks::release_names(plan.into());
-    let (namespace, environment) = (&plan.namespace, &plan.name);
-    let stopped = Paused { namespace, environment, releases: &releases, workloads: &release.workloads };
+    let (namespace, owner) = (&plan.namespace, plan.into());
+    // All of them, before anything is done to one.
+    let releases = cluster.own_releases(namespace, &stacks::release_names(plan.into()), owner).await?;
+    let stopped = Paused { namespace, owner, releases: &releases, workloads: &release.workloads };
     let resumed = cluster.resume(stopped).await?;
     if resumed > 0 {
         step.note(&format!("{resumed} workloads that were stopped run again"));
@@ -109,14 +110,15 @@ impl Installation<'_> {
         let provided = charts.get(&part.name);
         let (user_values, set) = part.user_values(plan);
         let inputs = digest(part, provided, user_values, set)?;
-        let mut revision = cluster.release(&plan.namespace, &part.name).await?;
+        let owner = plan.into();
+        let mut revision = cluster.own_release(&plan.namespace, &part.name, owner).await?;
         if let Some(pending) = revision.take_if(|revision| revision.is_pending()) {
-            if !pending.is_ours() {
+            if !pending.was_begun_here() {
                 return Err(somebody_elses(context, part, &pending));
             }
             step.doing(format!("revision {} was cut short: installing over it", pending.number));
             cluster.forget_revision(&plan.namespace, &pending).await?;
-            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced, &part.name, owner).await?;
         }
         let deployed = revision.as_ref().filter(|revision| revision.status == "deployed");
         if is_whole && deployed.is_some_and(|revision| revision.inputs.as_deref() == Some(&inputs)) {
@@ -133,7 +135,8 @@ impl Installation<'_> {
             kubeconfig: &paths.kubeconfig(),
             context: &context_name,
         };
-        let label = format!("{INPUTS_LABEL}={inputs}");
+        let labels: Vec<String> =
+            std::iter::once(format!("{INPUTS_LABEL}={inputs}")).chain(release::mark(owner)).collect();
         let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
         let refused = |failure| {
             helm_words::name_cause(failure, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
@@ -148,9 +151,9 @@ impl Installation<'_> {
             }
         }
         if revision.is_some() {
-            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced, &part.name, owner).await?;
         }
-        ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await.map_err(refused)
+        ready.helm.upgrade_install(target, chart, &files, set, &labels.join(","), ui).await.map_err(refused)
     }
 
     async fn runs(self) -> Result<bool, Failure> {

@@ -134,8 +134,11 @@ impl TestContext {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let mut lines: Vec<String> =
             std::fs::read_to_string(&journal).unwrap_or_default().lines().map(str::to_owned).collect();
-        // Tools run side by side, each of them in order.
-        lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
+        // Tools run side by side, each of them in order, and beside all else that docker does, what is asked of its network.
+        lines.sort_by_key(|line| {
+            let words: Vec<&str> = line.split(' ').take(2).collect();
+            if words == ["docker", "network"] { words.join(" ") } else { words[0].to_owned() }
+        });
         let run = Run {
             command: arguments.join(" "),
             code: output.status.code().unwrap_or(-1),
@@ -229,6 +232,7 @@ impl TestContext {
             (r"moved last, \d+ s ago", "moved last, [N] s ago"),
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
+            (r"environment-id=[0-9a-f]{20}", "environment-id=[ID]"),
             (r"/\.tmp\w+", "/[TEMPORARY]"),
             (r"(/kept/[a-z-]+):[0-9a-f]{12}", "$1:[FOLDER]"),
             (r"\b(process|pid) \d+", "$1 [ID]"),

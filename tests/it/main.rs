@@ -14,6 +14,7 @@ mod fence;
 mod file_server;
 mod invariants;
 mod objects;
+mod owner;
 mod recorded;
 mod registry;
 mod report;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use semver::Version;
 
+use super::super::claim::{self, Claim};
 use super::super::{Context, create_namespace};
 use super::facts::Facts;
 use super::resources::measure;
@@ -22,6 +23,7 @@ use crate::profile::Executor;
 use crate::providers::existing::Source;
 use crate::providers::{Found, kind as kind_provider, minikube as minikube_provider};
 use crate::stacks;
+use crate::state::Record;
 use crate::tools::docker::{Docker, Info};
 use crate::tools::find::Places;
 use crate::tools::helm::Helm;
@@ -209,7 +211,14 @@ async fn look_at_existing(
             failure
         });
     }
-    create_namespace::check(plan, &cluster).await?;
+    if makes_namespace {
+        return Ok((source, version));
+    }
+    let before = Record::load(context.paths)?;
+    // What the cluster tells that this machine does not know is taken before the namespace is judged by it.
+    if matches!(claim::look(plan, context.paths, before.as_ref(), &cluster).await?, Claim::Known) {
+        create_namespace::check(plan, &cluster).await?;
+    }
     Ok((source, version))
 }
 
