@@ -123,6 +123,7 @@ fn other_digest(from: &str, found: &str, expected: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::surroundings::Proxies;
     use crate::tools::find::Tool;
     use crate::ui::{Level, Manner};
 
@@ -145,7 +146,7 @@ mod tests {
         let script = format!("#!/bin/sh\nfor last; do :; done\nprintf '{text}' > \"$last/airflow-1.22.0.tgz\"\n");
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Helm { tool: Tool { path, version: semver::Version::new(3, 19, 0) } }
+        Helm { tool: Tool { path, version: semver::Version::new(3, 19, 0) }, proxies: Proxies::default() }
     }
 
     async fn provided(folder: &Path, chart: &Chart, helm: &Helm) -> Result<PathBuf, Failure> {

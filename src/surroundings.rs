@@ -52,6 +52,13 @@ pub struct Proxies {
 }
 
 impl Proxies {
+    /// What `no_proxy` must say for a child that is to speak to these hosts past the proxies; `None` where there is none.
+    #[must_use]
+    pub fn past(&self, hosts: &[String]) -> Option<String> {
+        self.http.as_ref().or(self.https.as_ref())?;
+        Some(self.no.iter().chain(hosts).map(String::as_str).collect::<Vec<_>>().join(","))
+    }
+
     /// What tells which address is asked through which proxy.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
@@ -171,6 +178,14 @@ mod tests {
             certificates: None,
             passphrase: None,
         }
+    }
+
+    #[test]
+    fn a_child_goes_past_the_proxies_to_what_is_named_besides() {
+        let hosts = ["192.168.49.2".to_owned()];
+        let proxies = Proxies { https: Some("http://proxy:1".into()), no: Some("a,b".into()), ..Proxies::default() };
+        assert_eq!(proxies.past(&hosts).as_deref(), Some("a,b,192.168.49.2"));
+        assert_eq!(Proxies { https: None, ..proxies }.past(&hosts), None);
     }
 
     #[test]

@@ -63,7 +63,8 @@ pub struct Settings {
     /// The namespace of the release [default: the environment's name].
     #[arg(long, value_name = "NAME", env = "WINDTUNNEL_NAMESPACE")]
     pub namespace: Option<String>,
-    /// Use the namespace even if somebody else made it and it holds something.
+    /// Use the namespace even if somebody else made it and it holds something; an environment in it that this machine does not know is taken over
+    /// after a yes.
     #[arg(long)]
     pub adopt_namespace: bool,
     /// Give up when nothing has moved for this many seconds, and when Airflow does not call itself healthy within them.

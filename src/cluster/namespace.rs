@@ -7,13 +7,9 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::{Discovery, Scope, verbs};
 use serde_json::json;
 
+use super::owner::{ID_LABEL, Owner, RELEASE, label};
 use super::{Cluster, FIELD_MANAGER};
 use crate::error::{During, Failure, Kind};
-
-/// The label that names the environment an object was made for.
-pub const ENVIRONMENT_LABEL: &str = "windtunnel.dev/environment";
-/// The annotation by which Helm knows what it made.
-const RELEASE: &str = "meta.helm.sh/release-name";
 
 /// What there is under the name of a namespace.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,12 +50,11 @@ impl Holding {
     fn new(kind: &str, metadata: &ObjectMeta) -> Self {
         let annotation = |key| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
         let is_kept = annotation("helm.sh/resource-policy").as_deref() == Some("keep");
-        let labels = metadata.labels.as_ref().filter(|labels| labels.get("owner").is_some_and(|owner| owner == "helm"));
-        let of_revision = labels.and_then(|labels| labels.get("name")).cloned();
+        let of_revision = label(metadata, "name").filter(|_| label(metadata, "owner") == Some("helm"));
         Self {
             kind: kind.to_lowercase(),
             name: metadata.name.clone().unwrap_or_default(),
-            release: annotation(RELEASE).filter(|_| !is_kept).or(of_revision),
+            release: annotation(RELEASE).filter(|_| !is_kept).or(of_revision.map(str::to_owned)),
             is_owned: metadata.owner_references.is_some(),
         }
     }
@@ -70,7 +65,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn namespace(&self, name: &str, environment: &str) -> Result<Found, Failure> {
+    pub async fn namespace(&self, name: &str, owner: Owner<'_>) -> Result<Found, Failure> {
         let doing = || format!("cannot look at the namespace `{name}`");
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let Some(namespace) = namespaces.get_opt(name).await.during(Kind::Cluster, doing())? else {
@@ -79,8 +74,7 @@ impl Cluster {
         if namespace.metadata.deletion_timestamp.is_some() {
             return Ok(Found::Terminating);
         }
-        let labels = namespace.metadata.labels.unwrap_or_default();
-        if labels.get(ENVIRONMENT_LABEL).map(String::as_str) == Some(environment) {
+        if owner.owns(&namespace.metadata) {
             return Ok(Found::Ours);
         }
         let objects = self.objects_in(name).await.during(Kind::Cluster, doing())?;
@@ -108,10 +102,10 @@ impl Cluster {
     ///
     /// # Errors
     /// The API server refuses.
-    pub async fn create_namespace(&self, name: &str, environment: &str) -> Result<(), Failure> {
+    pub async fn create_namespace(&self, name: &str, owner: Owner<'_>) -> Result<(), Failure> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let labels = json!({"app.kubernetes.io/managed-by": "windtunnel", ENVIRONMENT_LABEL: environment});
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let metadata = json!({"name": name, "labels": owner.labels()});
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
         namespaces
             .patch(name, &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(&namespace))
             .await
@@ -119,11 +113,29 @@ impl Cluster {
             .during(Kind::Cluster, format!("cannot make the namespace `{name}`"))
     }
 
+    /// Gives the id to a namespace that was made before there were ids. Who may not change namespaces leaves it with its name.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn mark_namespace(&self, name: &str, owner: Owner<'_>) -> Result<(), Failure> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let doing = || format!("cannot label the namespace `{name}`");
+        let found = namespaces.get_metadata_opt(name).await.during(Kind::Cluster, doing())?;
+        if !found.is_some_and(|found| owner.owns(&found.metadata) && label(&found.metadata, ID_LABEL) != owner.id) {
+            return Ok(());
+        }
+        let patch = json!({"metadata": {"labels": {ID_LABEL: owner.id}}});
+        match namespaces.patch_metadata(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
+            patched => patched.map(drop).during(Kind::Cluster, doing()),
+        }
+    }
+
     /// What is in a namespace, told apart by whose it is: that of the environment and its Helm releases, and all else.
     ///
     /// # Errors
     /// The API server does not answer.
-    pub async fn holdings(&self, namespace: &str, environment: &str, releases: &[String]) -> Result<Holdings, Failure> {
+    pub async fn holdings(&self, namespace: &str, owner: Owner<'_>, releases: &[String]) -> Result<Holdings, Failure> {
         let objects = self
             .objects_in(namespace)
             .await
@@ -131,13 +143,13 @@ impl Cluster {
         // What has an owner goes with it; so do the Endpoints of a Service, which have its name instead.
         let services: Vec<String> = objects
             .iter()
-            .filter(|(kind, metadata)| kind == "Service" && belongs_to(metadata, environment, releases))
+            .filter(|(kind, metadata)| kind == "Service" && owner.has(metadata, releases))
             .filter_map(|(_, metadata)| metadata.name.clone())
             .collect();
         let mut holdings = Holdings::default();
         for (kind, metadata) in objects {
             let name = metadata.name.clone().unwrap_or_default();
-            if belongs_to(&metadata, environment, releases) {
+            if owner.has(&metadata, releases) {
                 holdings.ours.push(Holding::new(&kind, &metadata));
             } else if !(metadata.owner_references.is_some() || kind == "Endpoints" && services.contains(&name)) {
                 holdings.others.push(named(&kind, &name));
@@ -180,16 +192,6 @@ pub(super) fn named(kind: &str, name: &str) -> String {
     format!("{}/{name}", kind.to_lowercase())
 }
 
-/// Whether an object is the environment's: it has its label, or Helm made it for one of its releases.
-pub(super) fn belongs_to(metadata: &ObjectMeta, environment: &str, releases: &[String]) -> bool {
-    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
-    let annotations = metadata.annotations.as_ref();
-    let release = annotations.and_then(|annotations| annotations.get(RELEASE));
-    label(ENVIRONMENT_LABEL) == Some(environment)
-        || label("owner") == Some("helm") && releases.iter().any(|release| label("name") == Some(release))
-        || release.is_some_and(|release| releases.contains(release))
-}
-
 fn belongs_to_every_namespace(kind: &str, name: &str) -> bool {
     matches!(
         (kind, name),
@@ -200,20 +202,6 @@ fn belongs_to_every_namespace(kind: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_object_is_ours_by_label_or_by_helms_own_marks() {
-        let demo = ["demo".to_owned()];
-        let of = |text: &str| serde_json::from_str::<ObjectMeta>(text).unwrap();
-        for ours in [
-            r#"{"labels":{"windtunnel.dev/environment":"demo"}}"#,
-            r#"{"labels":{"owner":"helm","name":"demo"}}"#,
-            r#"{"annotations":{"meta.helm.sh/release-name":"demo"}}"#,
-        ] {
-            assert!(belongs_to(&of(ours), "demo", &demo) && !belongs_to(&of(ours), "other", &[]), "{ours}");
-        }
-        assert!(!belongs_to(&of(r#"{"labels":{"name":"demo"}}"#), "demo", &demo));
-    }
 
     #[test]
     fn only_what_somebody_made_counts_as_use() {

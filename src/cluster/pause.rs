@@ -7,7 +7,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::Cluster;
-use super::namespace::belongs_to;
+use super::owner::{Owner, foreign};
 use super::workload::{Workload, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
@@ -19,9 +19,9 @@ const REPLICAS: &str = "windtunnel.dev/replicas";
 pub struct Paused<'a> {
     /// The namespace.
     pub namespace: &'a str,
-    /// The environment's name.
-    pub environment: &'a str,
-    /// Its Helm releases.
+    /// The environment.
+    pub owner: Owner<'a>,
+    /// Its Helm releases, known to be its own.
     pub releases: &'a [String],
     /// What is stopped, or runs again.
     pub workloads: &'a [Workload],
@@ -81,8 +81,8 @@ async fn find(
 ) -> Result<Option<DynamicObject>, Failure> {
     let found = api.get_opt(&workload.name).await.during(Kind::Cluster, format!("cannot look at the {workload}"))?;
     match found {
-        Some(object) if !belongs_to(&object.metadata, what.environment, what.releases) => {
-            Err(Failure::new(Kind::Foreign, format!("the {workload} was not made by windtunnel")))
+        Some(object) if !what.owner.has(&object.metadata, what.releases) => {
+            Err(foreign(&format!("the {workload}"), what.namespace, &object.metadata))
         }
         found => Ok(found),
     }

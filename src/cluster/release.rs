@@ -3,24 +3,35 @@
 //! The labels `owner`, `name`, `status` and `version` are those of Helm's own storage driver for Secrets, in Helm 3 and 4 alike (helm/helm,
 //! `pkg/storage/driver/secrets.go`). Reading them costs one request instead of a process.
 
-use std::collections::BTreeMap;
+use std::io::Read;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use futures_util::future::try_join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::Cluster;
+use super::owner::{ID_LABEL, Owner, foreign, label};
+use super::removal::this_very;
 use super::workload::{Workload, WorkloadKind};
+use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 
 /// The label that says what a revision was installed from: a digest of chart and values.
 pub const INPUTS_LABEL: &str = "windtunnel-inputs";
 
+/// How much of what Helm keeps of a revision is read, in bytes: more is none of Helm's.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
 /// The newest revision of a release.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Revision {
     /// Counts from 1.
     pub number: u32,
@@ -28,7 +39,11 @@ pub struct Revision {
     pub status: String,
     /// What it was installed from: the value of [`INPUTS_LABEL`].
     pub inputs: Option<String>,
-    secret: String,
+    /// The environment that the release was installed for: the value of [`ID_LABEL`], which Helm hands on from revision to revision.
+    id: Option<String>,
+    /// Whether windtunnel installed any revision that is still there: those of before there were ids are known by that.
+    is_windtunnels: bool,
+    secret: ObjectMeta,
 }
 
 impl Revision {
@@ -40,9 +55,45 @@ impl Revision {
 
     /// Whether windtunnel began it, which then was cut short: whoever has the environment's lock is the only one.
     #[must_use]
-    pub const fn is_ours(&self) -> bool {
+    pub const fn was_begun_here(&self) -> bool {
         self.inputs.is_some()
     }
+
+    /// Whether the release is an environment's own.
+    #[must_use]
+    fn is_of(&self, owner: Owner<'_>) -> bool {
+        match &self.id {
+            Some(id) => Some(id.as_str()) == owner.id,
+            None => self.is_windtunnels,
+        }
+    }
+}
+
+/// What Helm keeps of a revision, as far as it tells a person whose it is (helm/helm, `pkg/release`).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Kept {
+    chart: KeptChart,
+    info: KeptInfo,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeptChart {
+    metadata: KeptChartMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeptChartMetadata {
+    name: String,
+    version: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeptInfo {
+    first_deployed: String,
 }
 
 impl Cluster {
@@ -57,7 +108,84 @@ impl Cluster {
             .list_metadata(&selector)
             .await
             .during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?;
-        Ok(newest(list.items.into_iter().filter_map(|secret| Some((secret.metadata.name?, secret.metadata.labels?)))))
+        Ok(newest(list.items.into_iter().map(|secret| secret.metadata)))
+    }
+
+    /// The same of a release that must be the environment's own if it is there.
+    ///
+    /// # Errors
+    /// The API server does not answer; foreign, where the release is somebody else's, with what is known of it.
+    pub async fn own_release(
+        &self,
+        namespace: &str,
+        release: &str,
+        owner: Owner<'_>,
+    ) -> Result<Option<Revision>, Failure> {
+        let newest = self.release(namespace, release).await?;
+        self.demand_own(namespace, release, owner, newest).await
+    }
+
+    /// The newest revision of a release as it was found, which must be the environment's own.
+    ///
+    /// # Errors
+    /// Foreign, where the release is somebody else's, with what is known of it.
+    pub async fn demand_own(
+        &self,
+        namespace: &str,
+        release: &str,
+        owner: Owner<'_>,
+        newest: Option<Revision>,
+    ) -> Result<Option<Revision>, Failure> {
+        match newest {
+            Some(revision) if !revision.is_of(owner) => {
+                Err(self.foreign_release(namespace, release, owner, &revision).await)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Those of the releases that are there, all of them the environment's own.
+    ///
+    /// # Errors
+    /// As [`Cluster::own_release`].
+    pub async fn own_releases(
+        &self,
+        namespace: &str,
+        releases: &[String],
+        owner: Owner<'_>,
+    ) -> Result<Vec<String>, Failure> {
+        let found = releases.iter().map(|release| self.own_release(namespace, release, owner));
+        let found = try_join_all(found).await?;
+        Ok(releases.iter().zip(found).filter(|(_, found)| found.is_some()).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// That a release is somebody else's: which chart, which revision, since when.
+    async fn foreign_release(&self, namespace: &str, release: &str, owner: Owner<'_>, revision: &Revision) -> Failure {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let name = revision.secret.name.as_deref().unwrap_or_default();
+        // What cannot be read only makes the words fewer.
+        let kept = secrets.get_opt(name).await.ok().flatten().and_then(|secret| kept(&secret)).unwrap_or_default();
+        let KeptChartMetadata { name: chart, version } = kept.chart.metadata;
+        let mut words = vec![format!("revision {}", revision.number), revision.status.clone()];
+        if !chart.is_empty() {
+            words.insert(0, format!("chart {chart} {version}"));
+        }
+        let made = || revision.secret.creation_timestamp.as_ref().map(|made| made.0.to_string());
+        let since = Some(kept.info.first_deployed).filter(|time| !time.is_empty()).or_else(made);
+        words.extend(since.map(|since| format!("there since {since}")));
+        let whose = match &revision.id {
+            Some(id) => format!("belongs to another environment, with the id {id}"),
+            None => "was not installed by windtunnel".to_owned(),
+        };
+        let message = format!("the Helm release `{release}` in the namespace `{namespace}` {whose}");
+        Failure::new(Kind::Foreign, message)
+            .code(Code::ObjectForeign)
+            .evidence(words.join(", "))
+            .hint(format!(
+                "it stays as it is; install `{}` under another name: `windtunnel up --name NAME`",
+                owner.environment
+            ))
+            .hint("or in another namespace: `windtunnel up --namespace NAME`")
     }
 
     /// Whether all of a release's workloads exist: somebody may have deleted one since Helm made it.
@@ -90,16 +218,29 @@ impl Cluster {
         Ok(try_join_all(exists).await?.into_iter().all(|exists| exists))
     }
 
-    /// Deletes those of the Jobs that are there, with their pods: Kubernetes lets nobody change what a Job runs.
+    /// Deletes those of the Jobs that are there, with their pods: Kubernetes lets nobody change what a Job runs. `release`, which made
+    /// them, is the environment's own.
     ///
     /// # Errors
-    /// The API server refuses.
-    pub async fn delete_jobs(&self, namespace: &str, names: &[String]) -> Result<(), Failure> {
+    /// The API server refuses; foreign, where a Job of that name is somebody else's.
+    pub async fn delete_jobs(
+        &self,
+        namespace: &str,
+        names: &[String],
+        release: &str,
+        owner: Owner<'_>,
+    ) -> Result<(), Failure> {
         let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        let releases = [release.to_owned()];
         for name in names {
-            match jobs.delete(name, &DeleteParams::background()).await {
+            let doing = || format!("cannot delete the Job `{name}`");
+            let Some(job) = jobs.get_metadata_opt(name).await.during(Kind::Cluster, doing())? else { continue };
+            if !owner.has(&job.metadata, &releases) {
+                return Err(foreign(&format!("the Job `{name}`"), namespace, &job.metadata));
+            }
+            match jobs.delete(name, &this_very(&job.metadata)).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
-                deleted => drop(deleted.during(Kind::Cluster, format!("cannot delete the Job `{name}`"))?),
+                deleted => drop(deleted.during(Kind::Cluster, doing())?),
             }
         }
         Ok(())
@@ -108,12 +249,14 @@ impl Cluster {
     /// Forgets what the newest revision of a release was installed from: the next `up` runs Helm, which undoes what was changed since.
     ///
     /// # Errors
-    /// The API server refuses.
-    pub async fn forget_inputs(&self, namespace: &str, release: &str) -> Result<(), Failure> {
-        let Some(revision) = self.release(namespace, release).await? else { return Ok(()) };
+    /// The API server refuses; foreign, where the release is somebody else's.
+    pub async fn forget_inputs(&self, namespace: &str, release: &str, owner: Owner<'_>) -> Result<(), Failure> {
+        let Some(revision) = self.own_release(namespace, release, owner).await? else { return Ok(()) };
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let patch = json!({"metadata": {"labels": {INPUTS_LABEL: null}}});
-        let patched = secrets.patch_metadata(&revision.secret, &PatchParams::default(), &Patch::Merge(&patch)).await;
+        // The one mark of ours that a release of before there were ids has goes: it gets the other one.
+        let patch = json!({"metadata": {"labels": {INPUTS_LABEL: null, ID_LABEL: owner.id}}});
+        let secret = revision.secret.name.unwrap_or_default();
+        let patched = secrets.patch_metadata(&secret, &PatchParams::default(), &Patch::Merge(&patch)).await;
         patched.map(drop).during(Kind::Cluster, format!("cannot write the Helm release `{release}`"))
     }
 
@@ -123,53 +266,83 @@ impl Cluster {
     /// The API server refuses.
     pub async fn forget_revision(&self, namespace: &str, revision: &Revision) -> Result<(), Failure> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let secret = revision.secret.name.as_deref().unwrap_or_default();
         secrets
-            .delete(&revision.secret, &DeleteParams::default())
+            .delete(secret, &this_very(&revision.secret))
             .await
             .map(drop)
             .during(Kind::Cluster, format!("cannot remove the interrupted Helm revision {}", revision.number))
     }
 }
 
-/// The newest of the revisions that are in Secrets of these names and labels.
-pub(super) fn newest(secrets: impl IntoIterator<Item = (String, BTreeMap<String, String>)>) -> Option<Revision> {
-    let revisions = secrets.into_iter().filter_map(|(secret, labels)| revision(secret, &labels));
-    revisions.max_by_key(|revision| revision.number)
+/// The label by which Helm's revisions are known as the environment's, as `helm --labels` takes it.
+#[must_use]
+pub fn mark(owner: Owner<'_>) -> Option<String> {
+    owner.id.map(|id| format!("{ID_LABEL}={id}"))
 }
 
-fn revision(secret: String, labels: &BTreeMap<String, String>) -> Option<Revision> {
+/// The newest of a release's revisions, and whose they are. A hand that ran an old Helm may have lost the labels of the last one.
+pub(super) fn newest(secrets: impl IntoIterator<Item = ObjectMeta>) -> Option<Revision> {
+    let mut revisions: Vec<Revision> = secrets.into_iter().filter_map(revision).collect();
+    revisions.sort_by_key(|revision| revision.number);
+    let id = revisions.iter().rev().find_map(|revision| revision.id.clone());
+    let is_windtunnels = revisions.iter().any(|revision| revision.is_windtunnels);
+    revisions.pop().map(|newest| Revision { id, is_windtunnels, ..newest })
+}
+
+fn revision(secret: ObjectMeta) -> Option<Revision> {
+    let own = |key| label(&secret, key).map(str::to_owned);
+    let inputs = own(INPUTS_LABEL);
     Some(Revision {
-        number: labels.get("version")?.parse().ok()?,
-        status: labels.get("status")?.clone(),
-        inputs: labels.get(INPUTS_LABEL).cloned(),
+        number: label(&secret, "version")?.parse().ok()?,
+        status: own("status")?,
+        is_windtunnels: inputs.is_some(),
+        inputs,
+        id: own(ID_LABEL),
         secret,
     })
+}
+
+/// What Helm wrote of a revision: JSON, by gzip, in base64.
+fn kept(secret: &Secret) -> Option<Kept> {
+    let text = secret.data.as_ref()?.get("release")?;
+    let packed = STANDARD.decode(&text.0).ok()?;
+    let mut json = Vec::new();
+    GzDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut json).ok()?;
+    serde_json::from_slice(&json).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn labels(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
-        entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    const DEMO: Owner<'_> = Owner { environment: "demo", id: Some("1") };
+
+    fn secret(version: u32, more: &[(&str, &str)]) -> ObjectMeta {
+        let number = version.to_string();
+        let own = [("owner", "helm"), ("name", "demo"), ("status", "deployed"), ("version", number.as_str())];
+        let labels = own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        ObjectMeta { labels: Some(labels.collect()), ..ObjectMeta::default() }
     }
 
     #[test]
-    fn a_revision_is_read_from_helms_labels() {
-        let labels = labels(&[
-            ("owner", "helm"),
-            ("name", "a"),
-            ("status", "pending-upgrade"),
-            ("version", "12"),
-            (INPUTS_LABEL, "abc"),
-        ]);
-        let found = revision("sh.helm.release.v1.a.v12".to_owned(), &labels).unwrap();
+    fn the_newest_revision_is_read_from_helms_labels() {
+        let pending = secret(12, &[("status", "pending-upgrade"), (INPUTS_LABEL, "abc")]);
+        let found = newest([pending, secret(3, &[])].into_iter()).unwrap();
         assert_eq!((found.number, found.inputs.as_deref()), (12, Some("abc")));
-        assert!(found.is_pending());
+        assert!(found.is_pending() && found.was_begun_here());
+        let no_revision =
+            ObjectMeta { labels: Some([("owner".to_owned(), "helm".to_owned())].into()), ..secret(1, &[]) };
+        assert!(newest(std::iter::once(no_revision)).is_none());
     }
 
     #[test]
-    fn a_secret_without_helms_labels_is_no_revision() {
-        assert_eq!(revision("x".to_owned(), &labels(&[("owner", "helm")])), None);
+    fn a_release_is_the_environments_by_its_id_or_by_the_mark_of_before_there_were_ids() {
+        let of = |secrets: &[ObjectMeta]| newest(secrets.iter().cloned()).unwrap().is_of(DEMO);
+        let before = secret(1, &[(INPUTS_LABEL, "abc")]);
+        assert!(of(&[secret(1, &[(ID_LABEL, "1")])]));
+        assert!(of(&[before.clone(), secret(2, &[])]), "a restore took the mark off the newest one");
+        assert!(!of(&[secret(1, &[])]), "somebody's own");
+        assert!(!of(&[before, secret(2, &[(ID_LABEL, "2")])]), "another environment's");
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::namespace::ENVIRONMENT_LABEL;
 use super::observe::Pause;
+use super::owner::{ENVIRONMENT_LABEL, Owner};
 use super::{Cluster, observe};
 use crate::error::{During, Failure, Kind};
 
@@ -48,10 +48,10 @@ impl Cluster {
     ///
     /// # Errors
     /// The API server refuses; timeout after two minutes, naming a pod that is left.
-    pub async fn end_pods(&self, namespace: &str, environment: &str, extent: Extent) -> Result<(), Failure> {
-        let which = extent.selector(environment);
-        self.remove_all::<Pod>(namespace, &which).await?;
-        self.await_none::<Pod>(namespace, &which, PODS_END, "pod").await
+    pub async fn end_pods(&self, namespace: &str, owner: Owner<'_>, extent: Extent) -> Result<(), Failure> {
+        let which = extent.selector(owner.environment);
+        self.remove_all::<Pod>(namespace, &which, owner).await?;
+        self.await_none::<Pod>(namespace, &which, owner, PODS_END, "pod").await
     }
 
     /// Removes what Helm leaves: claims with their volumes, `ConfigMaps` and Secrets that have the environment's label. No pod may use
@@ -63,24 +63,25 @@ impl Cluster {
     pub async fn remove_data(
         &self,
         namespace: &str,
-        environment: &str,
+        owner: Owner<'_>,
         deadline: Duration,
     ) -> Result<Vec<String>, Failure> {
-        let which = Extent::Data.selector(environment);
-        let volumes = self.volumes(namespace, &which).await?;
-        self.remove_all::<PersistentVolumeClaim>(namespace, &which).await?;
-        self.remove_all::<ConfigMap>(namespace, &which).await?;
-        self.remove_all::<Secret>(namespace, &which).await?;
-        self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await?;
+        let which = Extent::Data.selector(owner.environment);
+        let volumes = self.volumes(namespace, &which, owner).await?;
+        self.remove_all::<PersistentVolumeClaim>(namespace, &which, owner).await?;
+        self.remove_all::<ConfigMap>(namespace, &which, owner).await?;
+        self.remove_all::<Secret>(namespace, &which, owner).await?;
+        self.await_none::<PersistentVolumeClaim>(namespace, &which, owner, deadline, "volume claim").await?;
         self.volumes_left(&volumes, deadline).await
     }
 
     /// The names of the volumes that claims have.
-    async fn volumes(&self, namespace: &str, which: &str) -> Result<Vec<String>, Failure> {
+    async fn volumes(&self, namespace: &str, which: &str, owner: Owner<'_>) -> Result<Vec<String>, Failure> {
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let listed = claims.list(&ListParams::default().labels(which)).await;
         let listed = listed.during(Kind::Cluster, format!("cannot list the volume claims with {which}"))?;
-        Ok(listed.into_iter().filter_map(|claim| claim.spec?.volume_name).collect())
+        let ours = listed.into_iter().filter(|claim| owner.owns(&claim.metadata));
+        Ok(ours.filter_map(|claim| claim.spec?.volume_name).collect())
     }
 
     /// Those of the volumes that have not gone within `deadline`, but for those that their class keeps.
@@ -100,7 +101,14 @@ impl Cluster {
         Ok(left.iter().filter(|volume| goes(volume)).map(|volume| volume.name_any()).collect())
     }
 
-    async fn await_none<K>(&self, namespace: &str, which: &str, deadline: Duration, noun: &str) -> Result<(), Failure>
+    async fn await_none<K>(
+        &self,
+        namespace: &str,
+        which: &str,
+        owner: Owner<'_>,
+        deadline: Duration,
+        noun: &str,
+    ) -> Result<(), Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
@@ -112,13 +120,15 @@ impl Cluster {
     {
         let objects: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let ours = watcher::Config::default().labels(which);
-        let Err(left) = observe::until(objects, ours, deadline, <[_]>::is_empty).await else { return Ok(()) };
-        let name = left.first().map(|object| object.name_any()).unwrap_or_default();
+        let is_own = |object: &Arc<K>| owner.owns(object.meta());
+        let is_none = |objects: &[Arc<K>]| !objects.iter().any(is_own);
+        let Err(left) = observe::until(objects, ours, deadline, is_none).await else { return Ok(()) };
+        let name = left.iter().find(|object| is_own(object)).map(|object| object.name_any()).unwrap_or_default();
         let message = format!("the {noun} `{name}` has not ended within {} s", deadline.as_secs());
         Err(Failure::new(Kind::Timeout, message))
     }
 
-    async fn remove_all<K>(&self, namespace: &str, which: &str) -> Result<(), Failure>
+    pub(super) async fn remove_all<K>(&self, namespace: &str, which: &str, owner: Owner<'_>) -> Result<(), Failure>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
@@ -126,9 +136,9 @@ impl Cluster {
         let doing = || format!("cannot remove the {} with {which}", K::plural(&()));
         let selector = ListParams::default().labels(which);
         // One by one: the right to delete a whole collection is another one, which fewer users have.
-        for object in objects.list_metadata(&selector).await.during(Kind::Cluster, doing())? {
-            let Some(name) = object.metadata.name else { continue };
-            match objects.delete(&name, &DeleteParams::background()).await {
+        let listed = objects.list_metadata(&selector).await.during(Kind::Cluster, doing())?;
+        for object in listed.items.into_iter().filter(|object| owner.owns(&object.metadata)) {
+            match objects.delete(&object.name_any(), &this_very(&object.metadata)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 deleted => drop(deleted.during(Kind::Cluster, doing())?),
             }
@@ -139,12 +149,22 @@ impl Cluster {
     /// Removes a namespace with all that is in it, and waits until it is gone.
     ///
     /// # Errors
-    /// The API server refuses; timeout after `deadline`, with what keeps the namespace.
-    pub async fn remove_namespace(&self, name: &str, deadline: Duration) -> Result<(), Failure> {
+    /// The API server refuses; foreign, where it is not the environment's own; timeout after `deadline`, with what keeps the namespace.
+    pub async fn remove_namespace(&self, name: &str, owner: Owner<'_>, deadline: Duration) -> Result<(), Failure> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        match namespaces.delete(name, &DeleteParams::default()).await {
+        let doing = || format!("cannot remove the namespace `{name}`");
+        let Some(found) = namespaces.get_metadata_opt(name).await.during(Kind::Cluster, doing())? else {
+            return Ok(());
+        };
+        if !owner.owns(&found.metadata) {
+            return Err(Failure::new(
+                Kind::Foreign,
+                format!("the namespace `{name}` was not made by this environment"),
+            ));
+        }
+        match namespaces.delete(name, &this_very(&found.metadata)).await {
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-            deleted => drop(deleted.during(Kind::Cluster, format!("cannot remove the namespace `{name}`"))?),
+            deleted => drop(deleted.during(Kind::Cluster, doing())?),
         }
         let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let mut changes = watcher(namespaces, only).backoff(Pause).boxed();
@@ -171,6 +191,12 @@ impl Cluster {
         )
         .evidence_lines(obstacles(last.as_ref())))
     }
+}
+
+/// Deletes the very object that was looked at, with what goes with it: one that somebody made in its place since stays.
+pub(super) fn this_very(looked_at: &ObjectMeta) -> DeleteParams {
+    let preconditions = Preconditions { uid: looked_at.uid.clone(), resource_version: None };
+    DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() }
 }
 
 /// What Kubernetes says keeps a namespace.

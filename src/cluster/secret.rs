@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
-use super::namespace::ENVIRONMENT_LABEL;
+use super::owner::{Owner, foreign};
 use super::{Cluster, FIELD_MANAGER};
 use crate::error::{During, Failure, Kind};
 use crate::state::Credentials;
@@ -15,11 +15,19 @@ impl Cluster {
     /// The credentials in the cluster, if they are there and complete.
     ///
     /// # Errors
-    /// The API server does not answer.
-    pub async fn credentials(&self, namespace: &str, secret: &str) -> Result<Option<Credentials>, Failure> {
+    /// The API server does not answer; foreign, where a Secret of that name is not of this environment.
+    pub async fn credentials(
+        &self,
+        namespace: &str,
+        secret: &str,
+        owner: Owner<'_>,
+    ) -> Result<Option<Credentials>, Failure> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let found =
             secrets.get_opt(secret).await.during(Kind::Cluster, format!("cannot read the Secret `{secret}`"))?;
+        if let Some(found) = found.as_ref().filter(|found| !owner.owns(&found.metadata)) {
+            return Err(foreign(&format!("the Secret `{secret}`"), namespace, &found.metadata));
+        }
         let Some(data) = found.and_then(|secret| secret.data) else { return Ok(None) };
         Ok(Credentials::from_entries(|key| String::from_utf8(data.get(key)?.0.clone()).ok()))
     }
@@ -38,27 +46,32 @@ impl Cluster {
     /// Writes a Secret into the cluster.
     ///
     /// # Errors
-    /// The API server refuses.
+    /// The API server refuses; foreign, where a Secret of that name is not of this environment.
     pub async fn put_secret(
         &self,
         namespace: &str,
         secret: &str,
-        environment: &str,
+        owner: Owner<'_>,
         entries: &[(&'static str, String)],
     ) -> Result<(), Failure> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let doing = || format!("cannot write the Secret `{secret}`");
+        let found = secrets.get_metadata_opt(secret).await.during(Kind::Cluster, doing())?;
+        if let Some(found) = found.filter(|found| !owner.owns(&found.metadata)) {
+            return Err(foreign(&format!("the Secret `{secret}`"), namespace, &found.metadata));
+        }
         let entries: Map<String, Value> =
             entries.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
         let object = json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": secret, "labels": {"app.kubernetes.io/managed-by": "windtunnel", ENVIRONMENT_LABEL: environment}},
+            "metadata": {"name": secret, "labels": owner.labels()},
             "stringData": entries,
         });
         secrets
             .patch(secret, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&object))
             .await
             .map(drop)
-            .during(Kind::Cluster, format!("cannot write the Secret `{secret}`"))
+            .during(Kind::Cluster, doing())
     }
 }

@@ -7,12 +7,13 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{DeleteParams, ListParams, LogParams};
+use kube::api::{ListParams, LogParams};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, ResourceExt};
 
 use super::Cluster;
+use super::owner::Owner;
 use crate::error::{During, Failure, Kind};
 
 /// Reasons of a waiting container that Airflow itself takes as final: `worker_pod_pending_fatal_container_state_reasons` in
@@ -147,16 +148,12 @@ impl Workers {
     }
 }
 
-/// Deletes whatever worker pods of a DAG there are, and waits for nothing.
+/// Deletes whatever worker pods of an environment's DAG there are, and waits for nothing.
 ///
 /// # Errors
 /// The API server refuses or does not answer.
-pub async fn delete_workers(cluster: &Cluster, namespace: &str, dag_id: &str) -> Result<(), Failure> {
-    pods(cluster, namespace)
-        .delete_collection(&DeleteParams::background(), &ListParams::default().labels(&selector(dag_id)))
-        .await
-        .during(Kind::Cluster, format!("cannot delete the worker pods of DAG `{dag_id}`"))?;
-    Ok(())
+pub async fn delete_workers(cluster: &Cluster, namespace: &str, owner: Owner<'_>, dag_id: &str) -> Result<(), Failure> {
+    cluster.remove_all::<Pod>(namespace, &selector(dag_id), owner).await
 }
 
 /// The last lines that a worker pod wrote to its own output, which says more than the task log where the task never began.

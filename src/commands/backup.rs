@@ -33,7 +33,7 @@ pub async fn backup(arguments: &BackupArgs, name: &str, ui: &Ui, surroundings: &
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let database = Database::of(&record, &cluster)?;
     let secret = stacks::credentials_secret(&record.name);
-    let credentials = cluster.credentials(&record.namespace, &secret).await.map_err(does_not_run)?;
+    let credentials = cluster.credentials(&record.namespace, &secret, (&record).into()).await.map_err(does_not_run)?;
     let credentials = credentials
         .ok_or_else(|| Failure::new(Kind::Unhealthy, format!("there is no Secret `{secret}` with all keys")))?;
     let manifest = Manifest {
@@ -78,5 +78,8 @@ fn target(arguments: &BackupArgs, surroundings: &Surroundings) -> Result<PathBuf
 
 /// What keeps a database from being asked is most often that it does not run.
 pub(super) fn does_not_run(failure: Failure) -> Failure {
+    if failure.kind == Kind::Foreign {
+        return failure;
+    }
     failure.hint("the environment must run: `windtunnel up`")
 }

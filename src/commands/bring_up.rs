@@ -7,9 +7,10 @@ use super::{announce, remembered};
 use crate::airflow::Client;
 use crate::error::Failure;
 use crate::plan::Plan;
-use crate::state::{FORMAT, Lock, Record, RecordedImage};
+use crate::state::{EnvironmentPaths, FORMAT, Lock, Record, RecordedImage, new_id};
+use crate::steps::claim::{self, Claim};
 use crate::steps::install::Installation;
-use crate::steps::prerequisites::{Prerequisites, Rendering};
+use crate::steps::prerequisites::{Prerequisites, Provider, Rendering};
 use crate::steps::{self, Context, roll_back};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -39,29 +40,38 @@ pub(super) enum Ended {
 /// # Errors
 /// As [`super::up::up`].
 pub(super) async fn bring_up(
-    wanted: Wanted,
+    mut wanted: Wanted,
     held: Option<Lock>,
     ui: &Ui,
     surroundings: &Surroundings,
 ) -> Result<Ended, Failure> {
+    if wanted.plan.id.is_none() {
+        wanted.plan.id = Some(new_id()?);
+    }
     let Wanted { plan, left_out, smoke, keep_failed } = &wanted;
     let paths = surroundings.paths.environment(&plan.name);
     let context = Context { plan, paths: &paths, surroundings, ui };
     let is_new = !paths.root().exists();
     paths.create()?;
-    let _lock = match held {
+    let lock = match held {
         Some(lock) => lock,
         None => Lock::take(&paths.lock())?,
     };
     ui.keep_events(&paths.events())?;
 
     let looked = async {
+        let before = Record::load(&paths)?;
         let ready = steps::prerequisites::check(context).await?;
         // That all images can be had is known before anything is made.
         let images = steps::find_images::ensure(context, &ready).await?;
-        Ok::<_, Failure>((ready, images))
+        let claim = match &ready.provider {
+            Provider::Existing(source) => claim::look(plan, &paths, before.as_ref(), &source.cluster().await?).await?,
+            Provider::Kind { .. } | Provider::Minikube { .. } => Claim::Known,
+        };
+        claim::confirm(context, before.as_ref(), &claim)?;
+        Ok::<_, Failure>((before, ready, images, claim))
     };
-    let (ready, images) = match looked.await {
+    let (before, ready, images, claim) = match looked.await {
         Ok(looked) => looked,
         Err(failure) => {
             // What was refused before anything was made leaves nothing behind.
@@ -71,9 +81,13 @@ pub(super) async fn bring_up(
             return Err(failure);
         }
     };
-    let before = Record::load(&paths)?;
     let record = record(plan, &ready, left_out.clone(), before.as_ref());
-    record.save(&paths)?;
+    if let Some(again) = taken(claim, &record, &paths, ui)? {
+        return again.go_on(wanted, lock, ui, surroundings).await;
+    }
+    // In a cluster of its own, what was installed before tells the id; until it has, one that was drawn just now is not kept.
+    let is_unsure = before.as_ref().is_none_or(|before| before.id.is_none()) && paths.credentials().exists();
+    Record { id: record.id.clone().filter(|_| !is_unsure), ..record.clone() }.save(&paths)?;
 
     let (node_runs, node) = oneshot::channel();
     let (cluster, loaded) = tokio::join!(
@@ -83,11 +97,17 @@ pub(super) async fn bring_up(
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
     loaded?;
-    if before.is_none()
-        && let Some(kept) = cluster.kept_record(&plan.name, &plan.namespace).await?
-    {
-        remembered::keep(&kept, &paths, ui)?;
-        return Ok(Ended::Remembered);
+    let claim = match &ready.provider {
+        Provider::Existing(_) => Claim::Known,
+        Provider::Kind { .. } | Provider::Minikube { .. } => {
+            claim::look(plan, &paths, before.as_ref(), &cluster).await?
+        }
+    };
+    if let Some(again) = taken(claim, &record, &paths, ui)? {
+        return again.go_on(wanted, lock, ui, surroundings).await;
+    }
+    if is_unsure {
+        record.save(&paths)?;
     }
     steps::find_images::show(&images, ui);
     let Rendering { release, charts, .. } = &ready.rendering;
@@ -99,6 +119,7 @@ pub(super) async fn bring_up(
         cluster.keep_record(&record).await?;
         steps::install::ensure(installation, &mut upgraded).await?;
         steps::wait_for_pods::ensure(context, &ready, &cluster, release).await?;
+        cluster.mark_kept(&plan.namespace, plan.into()).await?;
         Ok(credentials)
     };
     let credentials = match Box::pin(installed).await {
@@ -122,9 +143,10 @@ pub(super) async fn bring_up(
             generation: plan.profile.airflow.generation(),
             executor: plan.executor,
             credentials: &credentials,
-            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, &plan.name, &plan.namespace),
+            place: steps::smoke::Place::of(plan.cluster.provider(), &folder, plan.into(), &plan.namespace),
             cluster: &cluster,
             namespace: &plan.namespace,
+            owner: plan.into(),
         };
         steps::smoke::run(&inputs, ui).await?;
     }
@@ -132,10 +154,46 @@ pub(super) async fn bring_up(
     Ok(Ended::Ready)
 }
 
+/// What the cluster told that this machine did not know.
+enum Again {
+    /// The id alone.
+    Id(String),
+    /// What the environment is: what is wanted is to be resolved anew.
+    Record,
+}
+
+/// Keeps what the cluster told.
+fn taken(claim: Claim, record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result<Option<Again>, Failure> {
+    match claim {
+        Claim::Known => Ok(None),
+        Claim::Id(id) => {
+            Record { id: Some(id.clone()), ..record.clone() }.save(paths)?;
+            Ok(Some(Again::Id(id)))
+        }
+        Claim::Kept(kept) => {
+            remembered::keep(&kept, paths, ui)?;
+            Ok(Some(Again::Record))
+        }
+    }
+}
+
+impl Again {
+    async fn go_on(self, wanted: Wanted, lock: Lock, ui: &Ui, surroundings: &Surroundings) -> Result<Ended, Failure> {
+        match self {
+            Self::Record => Ok(Ended::Remembered),
+            Self::Id(id) => {
+                let plan = Plan { id: Some(id), ..wanted.plan };
+                Box::pin(bring_up(Wanted { plan, ..wanted }, Some(lock), ui, surroundings)).await
+            }
+        }
+    }
+}
+
 fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
     Record {
         format: FORMAT,
         name: plan.name.clone(),
+        id: plan.id.clone(),
         cluster: plan.cluster.clone(),
         context: plan.context(),
         namespace: plan.namespace.clone(),

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
+use crate::cluster::record::Extent;
 use crate::cluster::{Cluster, kubeconfig};
 use crate::error::{Failure, Kind};
-use crate::state::{EnvironmentPaths, Record, read_json};
+use crate::stacks;
+use crate::state::{Credentials, EnvironmentPaths, Record, read_json};
 use crate::ui::Ui;
 
 /// How long the cluster may take to tell.
@@ -66,6 +69,16 @@ async fn from_cluster(paths: &EnvironmentPaths, name: &str) -> Result<Option<Rec
     let context = contexts.iter().find(|context| context.current).or(contexts.first());
     let context = context.ok_or_else(|| Failure::new(Kind::Cluster, format!("{} names no cluster", path.display())))?;
     let cluster = Cluster::open(&path, &context.name).await?;
+    // Others may use that cluster too, and an environment of that name: ours is the one whose keys are here.
+    let Some(ours) = read_json::<Credentials>(&paths.credentials())? else { return Ok(None) };
     // Where an environment is unless it was told otherwise.
-    cluster.kept_record(name, name).await
+    for record in cluster.kept_records(name, name, Extent::Cluster).await? {
+        let secret = stacks::credentials_secret(&record.name);
+        let found = cluster.credentials(&record.namespace, &secret, (&record).into()).await?;
+        if found.is_some_and(|found| found.database_password.expose_secret() == ours.database_password.expose_secret())
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
 }

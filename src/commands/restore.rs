@@ -39,9 +39,11 @@ pub async fn restore(arguments: &RestoreArgs, name: &str, ui: &Ui, surroundings:
 
     let lock = Lock::take(&paths.lock())?;
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
+    let releases = stacks::release_names((&record).into());
+    cluster.own_releases(&record.namespace, &releases, (&record).into()).await.map_err(does_not_run)?;
     let database = Database::of(&record, &cluster)?;
     let secret = stacks::credentials_secret(&record.name);
-    let before = cluster.credentials(&record.namespace, &secret).await.map_err(does_not_run)?;
+    let before = cluster.credentials(&record.namespace, &secret, (&record).into()).await.map_err(does_not_run)?;
     let before = before.ok_or_else(|| {
         does_not_run(Failure::new(Kind::Unhealthy, format!("there is no Secret `{secret}` with all keys")))
     })?;

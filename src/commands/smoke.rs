@@ -27,9 +27,10 @@ pub async fn smoke(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(
         generation: Generation::of(&record.airflow),
         executor: record.executor,
         credentials: &credentials,
-        place: Place::of(record.cluster.provider(), &folder, &record.name, &record.namespace),
+        place: Place::of(record.cluster.provider(), &folder, (&record).into(), &record.namespace),
         cluster: &cluster,
         namespace: &record.namespace,
+        owner: (&record).into(),
     };
     let report = smoke::run(&inputs, ui).await?;
     let result = serde_json::to_value(&report).map_err(|error| Failure::bug(error.to_string()))?;

@@ -36,6 +36,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(15);
 pub struct Plan {
     /// The environment's name; the release has it too, and a cluster that windtunnel makes.
     pub name: String,
+    /// What tells it from every other environment of its name, once it has been brought up.
+    pub id: Option<String>,
     /// The cluster.
     pub cluster: ClusterPlan,
     /// Use a cluster that does not look like one of this machine.
@@ -155,6 +157,7 @@ pub fn resolve(
     };
     Ok(Plan {
         name,
+        id: before.and_then(|record| record.id.clone()),
         cluster,
         allow_remote: wishes.allow_remote,
         namespace,
@@ -185,6 +188,7 @@ mod tests {
         Record {
             format: crate::state::FORMAT,
             name: "airflow-cluster".to_owned(),
+            id: None,
             cluster: ClusterPlan::Kind,
             context: "kind-airflow-cluster".to_owned(),
             executor: Executor::Kubernetes,

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{DAGS, Found, IMAGES, Node, SMOKE};
+use crate::cluster::owner::{ENVIRONMENT_LABEL, ID_LABEL, Owner};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::state::EnvironmentPaths;
@@ -156,10 +157,14 @@ fn judge(container: String, cluster: &str, found: &Container, paths: &Environmen
 
 /// The configuration of a new cluster, as `kind create --config` reads it (JSON is YAML in every dialect).
 #[must_use]
-pub fn config(environment: &str, dags: &Path, images: Option<&Path>, smoke: &Path) -> serde_json::Value {
+pub fn config(owner: Owner<'_>, dags: &Path, images: Option<&Path>, smoke: &Path) -> serde_json::Value {
     let mount = |host: &Path, node: &str| json!({"hostPath": host, "containerPath": node, "readOnly": true});
     let mut mounts = vec![mount(dags, DAGS), mount(smoke, SMOKE)];
     mounts.extend(images.map(|folder| mount(folder, IMAGES)));
+    let mut labels = json!({ENVIRONMENT_LABEL: owner.environment});
+    if let Some(id) = owner.id {
+        labels[ID_LABEL] = json!(id);
+    }
     json!({
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -167,7 +172,7 @@ pub fn config(environment: &str, dags: &Path, images: Option<&Path>, smoke: &Pat
         "kubeadmConfigPatches": [control_plane_settings().to_string()],
         "nodes": [{
             "role": "control-plane",
-            "labels": {"windtunnel.dev/environment": environment},
+            "labels": labels,
             "extraMounts": mounts,
         }],
     })
@@ -238,8 +243,14 @@ mod tests {
 
     #[test]
     fn a_new_cluster_listens_on_loopback_and_mounts_read_only() {
-        let config = config("a", Path::new("/dags"), Some(Path::new("/bundle")), Path::new("/smoke"));
+        let config = config(
+            Owner { environment: "a", id: Some("1") },
+            Path::new("/dags"),
+            Some(Path::new("/bundle")),
+            Path::new("/smoke"),
+        );
         assert_eq!(config["networking"]["apiServerAddress"], "127.0.0.1");
+        assert_eq!(config["nodes"][0]["labels"][ID_LABEL], "1");
         let mounts = config["nodes"][0]["extraMounts"].as_array().unwrap();
         assert_eq!(mounts.len(), 3);
         assert!(mounts.iter().all(|mount| mount["readOnly"] == true));

@@ -2,6 +2,7 @@
 
 pub mod existing;
 pub mod kind;
+pub mod kind_network;
 pub mod minikube;
 
 use std::path::PathBuf;

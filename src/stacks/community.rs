@@ -10,7 +10,6 @@ use super::{
     BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, credentials_secret, from_secret, pod_user, requests,
     split_image,
 };
-use crate::cluster::namespace::ENVIRONMENT_LABEL;
 use crate::cluster::workload::Workload;
 use crate::profile::Executor;
 
@@ -46,7 +45,7 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
     let secret = credentials_secret(shape.name);
     let celery = shape.executor == Executor::Celery;
     // Worker pods have no owner: by these they are known as the environment's.
-    let labels = json!({ENVIRONMENT_LABEL: shape.name});
+    let labels = shape.marks();
     let mut values = json!({
         "airflow": {
             "executor": shape.executor.airflow_name(),

@@ -26,6 +26,7 @@ pub(super) fn release(inputs: &Inputs<'_>, shape: Shape<'_>) -> HelmRelease {
         chart: Chart::Embedded(CHART.to_vec()),
         values: json!({
             "environment": shape.name,
+            "environmentId": shape.id.unwrap_or_default(),
             "airflowVersion": inputs.plan.profile.airflow.version,
             "credentialsSecret": credentials_secret(shape.name),
             "images": images,

@@ -72,6 +72,7 @@ fn values(inputs: &Inputs<'_>) -> Value {
     let Inputs { plan, airflow_image, database_image, user, dags, smoke, .. } = *inputs;
     let mut values = serde_json::Map::from_iter([
         ("environment".to_owned(), json!(plan.name)),
+        ("environmentId".to_owned(), json!(plan.id.as_deref().unwrap_or_default())),
         ("airflowVersion".to_owned(), json!(plan.profile.airflow.version)),
         ("executor".to_owned(), json!(plan.executor.airflow_name())),
         ("images".to_owned(), json!({"airflow": airflow_image, "database": database_image})),
@@ -149,6 +150,7 @@ mod tests {
         let release = super::super::release(&inputs(&plan));
         let expected = json!({
             "environment": "airflow-cluster",
+            "environmentId": "",
             "airflowVersion": "3.3.2",
             "executor": "KubernetesExecutor",
             "images": {"airflow": "windtunnel.local/airflow:3.3.2", "database": "windtunnel.local/postgres:17"},

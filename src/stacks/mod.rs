@@ -189,6 +189,13 @@ fn broker_secret(release: &str) -> String {
     format!("{release}-broker")
 }
 
+/// The names of the Secrets that a stack's pods read.
+#[must_use]
+pub fn secret_names(shape: Shape<'_>) -> Vec<String> {
+    let broker = (shape.executor == Executor::Celery).then(|| broker_secret(shape.name));
+    std::iter::once(credentials_secret(shape.name)).chain(broker).collect()
+}
+
 /// The Secrets that a stack's pods read: name, and keys with values.
 #[must_use]
 pub fn secrets(shape: Shape<'_>, credentials: &Credentials) -> Vec<(String, Vec<(&'static str, String)>)> {

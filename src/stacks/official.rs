@@ -9,7 +9,6 @@ use super::{
     BASIC_AUTH, BOTH, BOTH_DAGS, BOTH_SMOKE, Inputs, Shape, broker_secret, credentials_secret, from_secret, pod_user,
     requests, split_image,
 };
-use crate::cluster::namespace::ENVIRONMENT_LABEL;
 use crate::cluster::workload::Workload;
 use crate::profile::{Executor, Generation};
 
@@ -73,7 +72,7 @@ pub(super) fn values(inputs: &Inputs<'_>, shape: Shape<'_>) -> Map<String, Value
         "uid": pod_user(inputs.user),
         "gid": 0,
         // Worker pods have no owner: by this they are known as the environment's.
-        "labels": {ENVIRONMENT_LABEL: shape.name},
+        "labels": shape.marks(),
         "enableServiceLinks": false,
         // Else the chart draws new keys in every upgrade: sessions end and running tasks are refused (apache/airflow#49871).
         "fernetKeySecretName": secret,

@@ -73,7 +73,7 @@ mod tests {
     use crate::profile::Generation;
 
     fn shape(stack: StackName, executor: Executor) -> Shape<'static> {
-        Shape { name: "demo", stack, generation: Generation::Two, executor }
+        Shape { name: "demo", id: None, stack, generation: Generation::Two, executor }
     }
 
     #[test]

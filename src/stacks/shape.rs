@@ -1,5 +1,8 @@
 //! What must be known of an environment to find its parts: the same for one that is planned and one that was recorded.
 
+use serde_json::{Value, json};
+
+use crate::cluster::owner::{ENVIRONMENT_LABEL, ID_LABEL};
 use crate::cluster::workload::Workload;
 use crate::plan::Plan;
 use crate::profile::{Executor, Generation, StackName};
@@ -10,6 +13,8 @@ use crate::state::Record;
 pub struct Shape<'a> {
     /// The environment's name, which the Airflow release has too.
     pub name: &'a str,
+    /// What tells it from every other environment of its name.
+    pub id: Option<&'a str>,
     /// Which chart.
     pub stack: StackName,
     /// Which Airflow.
@@ -23,6 +28,7 @@ impl<'a> From<&'a Plan> for Shape<'a> {
         let profile = &plan.profile;
         Self {
             name: &plan.name,
+            id: plan.id.as_deref(),
             stack: profile.stack,
             generation: profile.airflow.generation(),
             executor: plan.executor,
@@ -34,6 +40,7 @@ impl<'a> From<&'a Record> for Shape<'a> {
     fn from(record: &'a Record) -> Self {
         Self {
             name: &record.name,
+            id: record.id.as_deref(),
             stack: record.stack,
             generation: Generation::of(&record.airflow),
             executor: record.executor,
@@ -42,6 +49,15 @@ impl<'a> From<&'a Record> for Shape<'a> {
 }
 
 impl Shape<'_> {
+    /// The labels by which what it has in a cluster is known as its own.
+    pub(super) fn marks(self) -> Value {
+        let mut marks = json!({ENVIRONMENT_LABEL: self.name});
+        if let Some(id) = self.id {
+            marks[ID_LABEL] = json!(id);
+        }
+        marks
+    }
+
     /// The Helm release that database and volumes are in.
     pub(super) fn data_release(self) -> String {
         match self.stack {

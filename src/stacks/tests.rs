@@ -256,6 +256,7 @@ fn another_kind_of_data_is_refused_with_what_to_do() {
     let before = |stack, airflow: &str| crate::state::Record {
         format: crate::state::FORMAT,
         name: "airflow-cluster".to_owned(),
+        id: None,
         cluster: plan::ClusterPlan::Kind,
         context: "kind-airflow-cluster".to_owned(),
         namespace: "airflow-cluster".to_owned(),
@@ -333,6 +334,7 @@ fn airflow_never_runs_as_root() {
 fn an_unknown_component_is_answered_with_the_known_ones() {
     let shape = Shape {
         name: "airflow-cluster",
+        id: Some("1"),
         stack: StackName::Lite,
         generation: Generation::Three,
         executor: Executor::Kubernetes,

@@ -77,7 +77,11 @@ fn password<const N: usize>() -> Result<SecretString, Failure> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<N>()?).replace('-', "_").into())
 }
 
-fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
+/// `N` random bytes.
+///
+/// # Errors
+/// The operating system has none to give.
+pub(super) fn bytes<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Failure::bug(format!("no randomness: {error}")))?;
     Ok(bytes)

@@ -16,4 +16,4 @@ pub use file::{read_json, remove_file, write_json, write_private};
 pub use forward::{ForwardCondition, ForwardRoute, ForwardSettings, ForwardState, ForwardStatus, ForwardedPort};
 pub use lock::{Lock, holder as lock_holder};
 pub use paths::{EnvironmentPaths, Paths};
-pub use record::{FORMAT, Record, RecordedImage};
+pub use record::{FORMAT, Record, RecordedImage, new_id};

@@ -49,6 +49,12 @@ impl Paths {
         Ok(names)
     }
 
+    /// Which network of kind's nodes came with a node of windtunnel's.
+    #[must_use]
+    pub fn kind_network(&self) -> PathBuf {
+        self.state.join("kind-network")
+    }
+
     fn environments(&self) -> PathBuf {
         self.state.join("environments")
     }

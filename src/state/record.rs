@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::ClusterPlan;
 use crate::profile::{Executor, StackName};
 
+use super::credentials::bytes;
 use super::{EnvironmentPaths, ExtraPort, read_json, write_json};
 use crate::error::{Failure, Kind};
 
@@ -22,6 +23,9 @@ pub struct Record {
     pub format: u32,
     /// The environment's name, which is the release's as well, and that of a cluster that windtunnel made.
     pub name: String,
+    /// What tells it from every other environment of its name; records of before there were ids have none.
+    #[serde(default)]
+    pub id: Option<String>,
     /// The cluster.
     #[serde(default)]
     pub cluster: ClusterPlan,
@@ -83,6 +87,14 @@ pub struct RecordedImage {
 /// What every environment had before records said which.
 const fn first_airflow() -> semver::Version {
     semver::Version::new(3, 3, 2)
+}
+
+/// Draws the id of a new environment: 80 bits, as a value of a label.
+///
+/// # Errors
+/// The operating system has no randomness to give.
+pub fn new_id() -> Result<String, Failure> {
+    Ok(bytes::<10>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Record {

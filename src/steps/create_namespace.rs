@@ -31,12 +31,14 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
         cluster.await_termination(&plan.namespace, plan.timeout.min(TERMINATION)).await;
     }
     if check(plan, cluster).await? == Found::Absent {
-        cluster.create_namespace(&plan.namespace, &plan.name).await?;
+        cluster.create_namespace(&plan.namespace, plan.into()).await?;
+    } else {
+        cluster.mark_namespace(&plan.namespace, plan.into()).await?;
     }
     let credentials = ensure_credentials(context, cluster).await?;
     if !plan.cluster.provider().sees_smoke_folder() {
         let smoke = stacks::smoke_config_map(&plan.name);
-        cluster.write_smoke_files(&plan.namespace, &smoke, &plan.name, &[]).await?;
+        cluster.write_smoke_files(&plan.namespace, &smoke, plan.into(), &[]).await?;
     }
     step.done(&plan.namespace);
     Ok(credentials)
@@ -47,7 +49,7 @@ pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentia
 /// # Errors
 /// Foreign, where somebody else made it and it holds something; cluster, where it is being deleted.
 pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failure> {
-    let found = cluster.namespace(&plan.namespace, &plan.name).await?;
+    let found = cluster.namespace(&plan.namespace, plan.into()).await?;
     match &found {
         Found::Terminating => match cluster.leaving_namespace(whole(plan)).await? {
             Some(verdict) => Err(Failure { kind: Kind::Cluster, ..verdict.into() }),
@@ -57,7 +59,7 @@ pub(super) async fn check(plan: &Plan, cluster: &Cluster) -> Result<Found, Failu
         Found::Foreign(objects) if !objects.is_empty() && !plan.adopt_namespace => {
             // Where an earlier `up` was let in, it left its Secret.
             let secret = stacks::credentials_secret(&plan.name);
-            match cluster.credentials(&plan.namespace, &secret).await? {
+            match cluster.credentials(&plan.namespace, &secret, plan.into()).await? {
                 Some(_) => Ok(found),
                 None => Err(in_use(&plan.namespace, objects)),
             }
@@ -79,7 +81,7 @@ fn in_use(namespace: &str, objects: &[String]) -> Failure {
 async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
     let Context { plan, paths, .. } = context;
     let secret = stacks::credentials_secret(&plan.name);
-    let found = cluster.credentials(&plan.namespace, &secret).await?;
+    let found = cluster.credentials(&plan.namespace, &secret, plan.into()).await?;
     let is_there = found.is_some();
     let kept: Option<Credentials> = state::read_json(&paths.credentials())?;
     let credentials = match found {
@@ -102,7 +104,7 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
         if is_plain || has_all(cluster, &plan.namespace, &secret, &entries).await? {
             continue;
         }
-        cluster.put_secret(&plan.namespace, &secret, &plan.name, &entries).await?;
+        cluster.put_secret(&plan.namespace, &secret, plan.into(), &entries).await?;
     }
     Ok(credentials)
 }

@@ -9,7 +9,7 @@ use super::prerequisites::Prerequisites;
 use super::{Context, helm_words, manifest_changes, whole};
 use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
-use crate::cluster::release::INPUTS_LABEL;
+use crate::cluster::release::{self, INPUTS_LABEL};
 use crate::cluster::survey;
 use crate::cluster::verdict::judge_release;
 use crate::cluster::workload::Expected;
@@ -62,9 +62,10 @@ pub async fn ensure(installation: Installation<'_>, upgraded: &mut Vec<Upgraded>
     let Installation { context, cluster, release, .. } = installation;
     let Context { plan, ui, .. } = context;
     let step = ui.step("install", "Installing Airflow");
-    let releases = stacks::release_names(plan.into());
-    let (namespace, environment) = (&plan.namespace, &plan.name);
-    let stopped = Paused { namespace, environment, releases: &releases, workloads: &release.workloads };
+    let (namespace, owner) = (&plan.namespace, plan.into());
+    // All of them, before anything is done to one.
+    let releases = cluster.own_releases(namespace, &stacks::release_names(plan.into()), owner).await?;
+    let stopped = Paused { namespace, owner, releases: &releases, workloads: &release.workloads };
     let resumed = cluster.resume(stopped).await?;
     if resumed > 0 {
         step.note(&format!("{resumed} workloads that were stopped run again"));
@@ -91,15 +92,17 @@ impl Installation<'_> {
         let provided = charts.get(&part.name);
         let (user_values, set) = part.user_values(plan);
         let inputs = digest(part, provided, user_values, set)?;
-        let mut revision = cluster.release(&plan.namespace, &part.name).await?;
-        let verdict = revision.as_ref().and_then(|newest| judge_release(whole(plan), &part.name, newest));
+        let owner = plan.into();
+        let newest = cluster.release(&plan.namespace, &part.name).await?;
+        let verdict = newest.as_ref().and_then(|newest| judge_release(whole(plan), &part.name, newest));
         if let Some(verdict) = verdict {
             return Err(Failure { kind: Kind::Chart, ..verdict.into() });
         }
+        let mut revision = cluster.demand_own(&plan.namespace, &part.name, owner, newest).await?;
         if let Some(pending) = revision.take_if(|revision| revision.is_pending()) {
             step.doing(format!("revision {} was cut short: installing over it", pending.number));
             cluster.forget_revision(&plan.namespace, &pending).await?;
-            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced, &part.name, owner).await?;
         }
         let deployed = revision.as_ref().filter(|revision| revision.status == "deployed");
         if is_whole && deployed.is_some_and(|revision| revision.inputs.as_deref() == Some(&inputs)) {
@@ -116,7 +119,8 @@ impl Installation<'_> {
             kubeconfig: &paths.kubeconfig(),
             context: &context_name,
         };
-        let label = format!("{INPUTS_LABEL}={inputs}");
+        let labels: Vec<String> =
+            std::iter::once(format!("{INPUTS_LABEL}={inputs}")).chain(release::mark(owner)).collect();
         let files: Vec<PathBuf> = std::iter::once(values).chain(user_values.iter().cloned()).collect();
         let refused = |failure| {
             helm_words::name_cause(failure, &plan.namespace).hint("see all that Helm says: `windtunnel up -v`")
@@ -131,9 +135,9 @@ impl Installation<'_> {
             }
         }
         if revision.is_some() {
-            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced, &part.name, owner).await?;
         }
-        ready.helm.upgrade_install(target, chart, &files, set, &label, ui).await.map_err(refused)
+        ready.helm.upgrade_install(target, chart, &files, set, &labels.join(","), ui).await.map_err(refused)
     }
 
     async fn runs(self) -> Result<bool, Failure> {

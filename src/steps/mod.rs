@@ -1,6 +1,7 @@
 //! One file for each line that `up` shows, each `ensure`-shaped: look, act only if needed, look again.
 
 pub mod check_web;
+pub mod claim;
 pub mod create_namespace;
 pub mod database;
 pub mod find_images;

@@ -31,13 +31,16 @@ pub struct Inventory {
 /// Looks what is there.
 ///
 /// # Errors
-/// The API server does not answer.
+/// The API server does not answer; foreign, where a Helm release of the environment's name is somebody else's.
 pub async fn look(cluster: &Cluster, record: &Record) -> Result<Inventory, Failure> {
-    let found = cluster.namespace(&record.namespace, &record.name).await?;
+    let owner = record.into();
+    let found = cluster.namespace(&record.namespace, owner).await?;
     let holdings = match found {
         Found::Absent | Found::Terminating => Holdings::default(),
         Found::Ours | Found::Foreign(_) => {
-            cluster.holdings(&record.namespace, &record.name, &stacks::release_names(record.into())).await?
+            let releases = stacks::release_names(record.into());
+            let releases = cluster.own_releases(&record.namespace, &releases, owner).await?;
+            cluster.holdings(&record.namespace, owner, &releases).await?
         }
     };
     Ok(Inventory {
@@ -74,15 +77,18 @@ impl Removal<'_> {
         for release in &releases(record, extent) {
             let target =
                 Target { release, namespace: &record.namespace, kubeconfig: &kubeconfig, context: &record.context };
-            helm.uninstall(target, ui).await?;
+            // As late as can be: Helm itself asks nobody whose it is.
+            if cluster.own_release(&record.namespace, release, record.into()).await?.is_some() {
+                helm.uninstall(target, ui).await?;
+            }
         }
         step.doing("waiting for its pods to end");
-        let ended = cluster.end_pods(&record.namespace, &record.name, extent).await;
+        let ended = cluster.end_pods(&record.namespace, record.into(), extent).await;
         ended.map_err(|failure| failure.hint(format!("to see why: `{}`", self.kubectl("describe pods"))))?;
         let mut left = Vec::new();
         if extent == Extent::Data {
             step.doing("removing its volumes and keys");
-            left = cluster.remove_data(&record.namespace, &record.name, DATA_REMOVAL).await?;
+            left = cluster.remove_data(&record.namespace, record.into(), DATA_REMOVAL).await?;
         }
         step.done(format!("{} in {}", record.name, record.context));
         if !left.is_empty() {
@@ -101,7 +107,7 @@ impl Removal<'_> {
         let Self { cluster, record, ui, .. } = self;
         let step = ui.step("remove_namespace", "Removing namespace");
         if inventory.namespace_goes {
-            let removed = cluster.remove_namespace(&record.namespace, NAMESPACE_REMOVAL).await;
+            let removed = cluster.remove_namespace(&record.namespace, record.into(), NAMESPACE_REMOVAL).await;
             let left = || format!("to see what is left in it: `{}`", self.kubectl("get all"));
             removed.map_err(|failure| failure.hint(left()))?;
             step.done(&record.namespace);

@@ -42,15 +42,17 @@ impl Replacement<'_> {
         step.done(self.backup.manifest.content.to_string());
 
         let Record { name, namespace, .. } = self.record;
+        let owner = self.record.into();
         let step = ui.step("replace_database", "Replacing the database");
         let (users, releases) = (stacks::database_users(self.record.into()), stacks::release_names(self.record.into()));
-        let airflow = Paused { namespace, environment: name, releases: &releases, workloads: &users };
+        let releases = self.cluster.own_releases(namespace, &releases, owner).await?;
+        let airflow = Paused { namespace, owner, releases: &releases, workloads: &users };
         self.database.drop_replaced().await?;
         // Should what follows be cut short, the next `up` finds this, and goes on from there.
         state::write_json(&self.paths.restoring(), &self.backup.keys)?;
         if users.iter().any(|workload| workload.kind == WorkloadKind::Job) {
             // Only Helm makes a Job that is done anew, and a migration may be one.
-            self.cluster.forget_inputs(namespace, name).await?;
+            self.cluster.forget_inputs(namespace, name, owner).await?;
         }
         let replaced = self.rest_and_swap(airflow, &step).await;
         let resumed = self.cluster.resume(airflow).await;
@@ -64,7 +66,7 @@ impl Replacement<'_> {
     async fn rest_and_swap(&self, airflow: Paused<'_>, step: &Step<'_>) -> Result<(), Failure> {
         step.doing("stopping Airflow");
         self.cluster.pause(airflow).await?;
-        self.cluster.end_pods(airflow.namespace, airflow.environment, Extent::Release).await?;
+        self.cluster.end_pods(airflow.namespace, airflow.owner, Extent::Release).await?;
         step.doing("changing databases");
         self.database.swap().await?;
         let keys = Keys { record: self.record, paths: self.paths, cluster: self.cluster };
@@ -102,16 +104,17 @@ pub async fn finish(
     }
     let step = ui.step("finish_restore", "Finishing the restore");
     let releases = stacks::release_names(record.into());
-    let (namespace, environment) = (&record.namespace, &record.name);
+    let (namespace, owner) = (&record.namespace, record.into());
+    let releases = cluster.own_releases(namespace, &releases, owner).await?;
     // `windtunnel stop` may have come after it.
-    cluster.resume(Paused { namespace, environment, releases: &releases, workloads: &workloads }).await?;
+    cluster.resume(Paused { namespace, owner, releases: &releases, workloads: &workloads }).await?;
     wait_for_pods::until_ready(context, ready, cluster, &workloads, &step).await?;
     let database = Database::of(record, cluster)?;
     let keys = Keys { record, paths, cluster };
     let is_swapped = database.is_swapped().await?;
     if is_swapped {
         let secret = stacks::credentials_secret(&record.name);
-        let before = match cluster.credentials(&record.namespace, &secret).await? {
+        let before = match cluster.credentials(&record.namespace, &secret, record.into()).await? {
             Some(credentials) => Some(credentials),
             None => state::read_json(&paths.credentials())?,
         };
@@ -139,9 +142,9 @@ struct Keys<'a> {
 impl Keys<'_> {
     /// In the cluster and on this machine, as `up` has them.
     async fn write(&self, credentials: &Credentials) -> Result<(), Failure> {
-        let Record { name, namespace, .. } = self.record;
+        let Record { namespace, .. } = self.record;
         for (secret, entries) in stacks::secrets(self.record.into(), credentials) {
-            self.cluster.put_secret(namespace, &secret, name, &entries).await?;
+            self.cluster.put_secret(namespace, &secret, self.record.into(), &entries).await?;
         }
         state::write_json(&self.paths.credentials(), credentials)
     }

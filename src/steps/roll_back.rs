@@ -39,8 +39,9 @@ async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: 
     let (kubeconfig, context_name) = (paths.kubeconfig(), plan.context());
     for Upgraded { release, from } in upgraded.iter().rev() {
         let target = Target { release, namespace: &plan.namespace, kubeconfig: &kubeconfig, context: &context_name };
+        cluster.own_release(&plan.namespace, release, plan.into()).await?;
         for part in installation.release.parts.iter().filter(|part| part.name == *release) {
-            cluster.delete_jobs(&plan.namespace, &part.replaced).await?;
+            cluster.delete_jobs(&plan.namespace, &part.replaced, release, plan.into()).await?;
         }
         ready.helm.rollback(target, *from, ui).await?;
     }

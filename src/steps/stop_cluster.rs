@@ -157,16 +157,17 @@ async fn stop_pods(record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Result
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let workloads = stacks::workloads(record.into());
     let releases = stacks::release_names(record.into());
+    let releases = cluster.own_releases(&record.namespace, &releases, record.into()).await?;
     let stopped = cluster
         .pause(Paused {
             namespace: &record.namespace,
-            environment: &record.name,
+            owner: record.into(),
             releases: &releases,
             workloads: &workloads,
         })
         .await?;
     step.doing("waiting for its pods to end");
-    cluster.end_pods(&record.namespace, &record.name, Extent::Data).await?;
+    cluster.end_pods(&record.namespace, record.into(), Extent::Data).await?;
     step.done(format!("{stopped} workloads in {}, which runs on", record.context));
     Ok(())
 }

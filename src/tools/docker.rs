@@ -2,6 +2,7 @@
 
 mod images;
 mod look;
+mod network;
 mod nodes;
 
 use std::collections::BTreeMap;
@@ -235,19 +236,6 @@ impl Docker {
         names.sort();
         names.dedup();
         Ok(names)
-    }
-
-    /// Removes the network that kind made for its nodes, unless a node of any cluster is left, in whatever state, or anything else uses it.
-    ///
-    /// # Errors
-    /// The engine does not answer.
-    pub async fn remove_network_without_nodes(&self, ui: &Ui) -> Result<(), Failure> {
-        let nodes = self.command(["container", "ls", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster"]);
-        if !nodes.run(Kind::Cluster, ui).await?.stdout.trim().is_empty() {
-            return Ok(());
-        }
-        // The engine itself refuses while a container is attached, and where there is none of that name nothing is to be done.
-        self.command(["network", "rm", "kind"]).outcome(Kind::Cluster, ui).await.map(drop)
     }
 
     /// Starts a container that was stopped.

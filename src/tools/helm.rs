@@ -10,6 +10,7 @@ use super::find::{self, Places, Tool, Wanted};
 use super::process::Command;
 use crate::error::{During, Failure, Kind};
 use crate::profile::Place;
+use crate::surroundings::Proxies;
 use crate::ui::Ui;
 
 /// The first Helm with `upgrade --labels` that is also past its first faults.
@@ -43,6 +44,8 @@ const WITHHELD: [&str; 11] = [
 pub struct Helm {
     /// Path and version.
     pub tool: Tool,
+    /// What a child must be told to go past to the cluster.
+    pub proxies: Proxies,
 }
 
 /// Which release, where.
@@ -64,7 +67,8 @@ impl Helm {
     /// # Errors
     /// There is none, or it is something else, or too old.
     pub async fn find(places: &Places<'_>, ui: &Ui) -> Result<Self, Failure> {
-        find::usable(&WANTED, places, ui).await.map(|tool| Self { tool })
+        let proxies = places.surroundings.proxies.clone();
+        find::usable(&WANTED, places, ui).await.map(|tool| Self { tool, proxies })
     }
 
     /// Installs or upgrades a chart and returns when its objects are made: what comes of them is judged by us.
@@ -77,12 +81,12 @@ impl Helm {
         chart: &Path,
         values: &[PathBuf],
         set: &[String],
-        label: &str,
+        labels: &str,
         ui: &Ui,
     ) -> Result<(), Failure> {
         let command = self
             .command(target, &["upgrade", "--install", target.release])
-            .args(["--labels", label, "--history-max", "5", "--timeout", "5m"])
+            .args(["--labels", labels, "--history-max", "5", "--timeout", "5m"])
             .arg(chart);
         with_values(command, values, set).run(Kind::Chart, ui).await.map(drop)
     }
@@ -193,15 +197,41 @@ impl Helm {
     }
 
     fn command(&self, target: Target<'_>, words: &[&str]) -> Command {
-        Command::new(&self.tool.path)
+        let command = Command::new(&self.tool.path)
             .args(words)
             .args(["--namespace", target.namespace, "--kube-context", target.context, "--kubeconfig"])
             .arg(target.kubeconfig)
             // Else what Helm learns of the cluster goes to ~/.kube/cache, and outlives it (kubernetes/cli-runtime, `config_flags.go`).
             .without_env(&WITHHELD)
             .env("KUBECACHEDIR", target.kubeconfig.with_file_name("kube-cache"))
-            .deadline(Duration::from_secs(330))
+            .deadline(Duration::from_secs(330));
+        // As windtunnel itself does: no proxy comes between it and the cluster. A plugin that gets a login may need one.
+        match self.proxies.past(&hosts(target.kubeconfig)) {
+            Some(no) => command.env("NO_PROXY", &no).env("no_proxy", &no),
+            None => command,
+        }
     }
+}
+
+/// The hosts of the API servers that a kubeconfig names; none where it cannot be read, which Helm then says itself.
+fn hosts(kubeconfig: &Path) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Document {
+        clusters: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        cluster: Server,
+    }
+    #[derive(Deserialize)]
+    struct Server {
+        server: String,
+    }
+    let text = std::fs::read_to_string(kubeconfig).unwrap_or_default();
+    let document: Document = serde_yaml::from_str(&text).unwrap_or(Document { clusters: Vec::new() });
+    let servers = document.clusters.iter().filter_map(|named| named.cluster.server.parse::<hyper::Uri>().ok());
+    // Go takes an address in brackets for a name.
+    servers.filter_map(|server| server.host().map(|host| host.trim_matches(['[', ']']).to_owned())).collect()
 }
 
 /// The values of a chart: files first, then single ones, which win.

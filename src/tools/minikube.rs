@@ -187,6 +187,7 @@ impl Minikube {
         Command::new(&self.tool.path)
             .args(words)
             .args(["--profile", profile.name])
+            .without_env(&["MINIKUBE_PROFILE"])
             .env("KUBECONFIG", profile.kubeconfig)
             .env("MINIKUBE_IN_STYLE", "false")
             .env("MINIKUBE_WANTUPDATENOTIFICATION", "false")

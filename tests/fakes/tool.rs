@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 /// The exit code where no rule fits.
 const UNEXPECTED: u8 = 97;
 /// Variables by which the real tool would work on another cluster, and the one value that is harmless.
-const MISLEADING: [(&str, &str, &str); 9] = [
+const MISLEADING: [(&str, &str, &str); 10] = [
     ("helm", "HELM_DRIVER", ""),
     ("helm", "HELM_KUBEAPISERVER", ""),
     ("helm", "HELM_KUBEASUSER", ""),
@@ -45,6 +45,7 @@ const MISLEADING: [(&str, &str, &str); 9] = [
     ("kind", "KIND_CLUSTER_NAME", ""),
     ("kind", "KIND_EXPERIMENTAL_DOCKER_NETWORK", ""),
     ("kind", "KIND_EXPERIMENTAL_PROVIDER", "docker"),
+    ("minikube", "MINIKUBE_PROFILE", ""),
 ];
 /// How long `await` waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -79,6 +80,17 @@ fn run() -> io::Result<u8> {
     journal.write_all((line.clone() + "\n").as_bytes())?;
 
     if speaks_to_a_cluster(&arguments) {
+        let is_set = |variable: &str| std::env::var(variable).is_ok_and(|value| !value.is_empty());
+        if name == "helm" && is_set("HTTPS_PROXY") {
+            for variable in ["NO_PROXY", "no_proxy"] {
+                let past = std::env::var(variable).unwrap_or_default();
+                if !past.split(',').any(|host| host == "127.0.0.1") {
+                    return Err(Error::other(format!(
+                        "a proxy is between the cluster and {line}, by {variable}={past}"
+                    )));
+                }
+            }
+        }
         for (_, variable, harmless) in MISLEADING.iter().filter(|(tool, ..)| *tool == name) {
             let value = std::env::var(variable).unwrap_or_default();
             if !value.is_empty() && value != *harmless {

@@ -8,11 +8,11 @@ use windtunnel::profile::StackName;
 
 use crate::context::{Run, TestContext, assert_run};
 
-const PASSPHRASE: [(&str, &str); 1] = [("WINDTUNNEL_PASSPHRASE", "correct horse battery")];
+pub(crate) const PASSPHRASE: [(&str, &str); 1] = [("WINDTUNNEL_PASSPHRASE", "correct horse battery")];
 
 impl TestContext {
     /// A backup of an environment with this Airflow, sealed with [`PASSPHRASE`].
-    fn write_backup(&self, airflow: Version) -> PathBuf {
+    pub(crate) fn write_backup(&self, airflow: Version) -> PathBuf {
         let path = self.path("project/a.backup");
         let manifest = Manifest {
             format: FORMAT,

@@ -233,6 +233,7 @@ impl TestContext {
             (r"moved last, \d+ s ago", "moved last, [N] s ago"),
             (r#""milliseconds":\d+"#, r#""milliseconds":[N]"#),
             (r"windtunnel-inputs=[0-9a-f]{32}", "windtunnel-inputs=[DIGEST]"),
+            (r"environment-id=[0-9a-f]{20}", "environment-id=[ID]"),
             (r"/\.tmp\w+", "/[TEMPORARY]"),
             (r"(/kept/[a-z-]+):[0-9a-f]{12}", "$1:[FOLDER]"),
             (r"\b(process|pid) \d+", "$1 [ID]"),

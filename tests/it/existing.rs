@@ -24,7 +24,7 @@ impl TestContext {
         context
     }
 
-    fn write_kubeconfig(&self, work: &str, current: &str) {
+    pub(crate) fn write_kubeconfig(&self, work: &str, current: &str) {
         let named = |name: &str, key: &str, value: Value| json!({"name": name, key: value});
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "home",
@@ -40,7 +40,7 @@ impl TestContext {
         self.write_file("project/config", &kubeconfig.to_string());
     }
 
-    fn up_on_cluster(&self) {
+    pub(crate) fn up_on_cluster(&self) {
         let run = self.run(&UP);
         assert_eq!(run.code, 0, "{run}");
     }
@@ -54,7 +54,7 @@ impl TestContext {
     }
 
     /// Every object that there is, but for what every cluster has and what only tells of others.
-    fn objects(&self) -> Vec<String> {
+    pub(crate) fn objects(&self) -> Vec<String> {
         let name = |address: Address| {
             let name = address.name.unwrap_or_default();
             [address.namespace.unwrap_or_default(), address.resource, name].join("/")

@@ -1,24 +1,35 @@
 //! The fence: whatever is done in whatever order, with whatever in the environment, nothing that is somebody else's is touched.
 //!
-//! Random sequences of commands and of things that happen between them. After every command: no tool was given another cluster's name, nothing
-//! was removed that was not looked at before, what others put into the cluster is as it was, and what windtunnel remembers can be read.
+//! Random sequences of commands and of things that happen between them, on every kind of cluster; on one that others use too, two windtunnels
+//! take turns. After every command: no tool was given another cluster's name, nothing was removed that was not looked at before, every object
+//! that the API server was told to change or delete carried the id of the environment at that time, what others put into the cluster and into
+//! the environment's namespace is as it was, and what windtunnel remembers can be read.
 //! `WINDTUNNEL_FENCE_SEQUENCES` says how many sequences, `WINDTUNNEL_FENCE_SEED` which ones.
 
+mod journal;
+
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use semver::Version;
 use serde_json::{Value, json};
-use windtunnel::state::{Paths, Record};
+use windtunnel::state::{EnvironmentPaths, Paths, Record};
 
-use crate::api_server::Store;
-use crate::context::{Run, TestContext};
+use crate::api_server::{Address, Store};
+use crate::backup::PASSPHRASE;
+use crate::context::{Run, TestContext, free_port};
+use crate::existing::UP as UP_ON_EXISTING;
 use crate::kept::MAKER;
-use crate::objects::put_in;
+use crate::objects::{ID, put_in};
+use crate::owner::plant_release;
 
 /// Commands at most, in one sequence.
 const LONGEST: usize = 7;
-/// The node of the environment.
-const NODE: &str = "airflow-cluster-control-plane";
+/// The environment, and its namespace.
+const NAME: &str = "airflow-cluster";
+/// The node of a kind cluster of that name.
+const KIND_NODE: &str = "airflow-cluster-control-plane";
 
 /// Each would lead a tool to another cluster.
 const HOSTILE: [(&str, &str); 10] = [
@@ -35,9 +46,11 @@ const HOSTILE: [(&str, &str); 10] = [
 ];
 
 /// Commands, as they are typed.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 20] = [
+    "up",
     "up",
     "up --set airflow.replicas=2",
+    "up --adopt-namespace --yes",
     "up --dry-run",
     "stop",
     "start",
@@ -47,14 +60,18 @@ const COMMANDS: [&str; 15] = [
     "reset all --yes",
     "reset data --dry-run",
     "forward stop",
+    "backup b.backup --force",
+    "restore a.backup --yes",
     "down --dry-run",
+    "down --yes",
     "down --yes",
     "down --yes --keep-images",
     "down",
 ];
 
 /// What happens between two commands.
-const HAPPENINGS: [&str; 9] = [
+const HAPPENINGS: [&str; 12] = [
+    "nothing",
     "nothing",
     "nothing",
     "the node stops",
@@ -63,8 +80,21 @@ const HAPPENINGS: [&str; 9] = [
     "a container of that name is somebody else's",
     "the kubeconfig is lost",
     "the record is lost",
-    "kind fails once",
+    "the tool fails once",
+    "somebody puts an object into the namespace",
+    "somebody has a release in the place of ours",
 ];
+
+/// What others have where the environment is to be, before it is.
+const BEFORE: [&str; 6] = ["nothing", "nothing", "nothing", "a release", "a Secret", "a ConfigMap and a Job"];
+
+/// Who provides the cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Provider {
+    Kind,
+    Minikube,
+    Existing,
+}
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the test's own settings")]
@@ -83,26 +113,95 @@ fn nothing_of_others_is_touched() {
     });
 }
 
+/// One windtunnel, by where it keeps what it remembers.
+struct Actor {
+    state: &'static str,
+    port: String,
+    /// The ids that its environment has had.
+    ids: BTreeSet<String>,
+}
+
 struct Sequence {
     context: TestContext,
     random: fastrand::Rng,
+    provider: Provider,
+    actors: Vec<Actor>,
+    /// What others have, as they made it.
+    theirs: Vec<(Address, Value)>,
+    /// Whether they have a Helm release of the environment's name.
+    is_release_foreign: bool,
     /// Whether the node is somebody else's now.
     is_foreign: bool,
     /// Whether the container is in which a node image would be made.
     is_maker_foreign: bool,
+    /// Whether anything that windtunnel knows its environment by was taken away.
+    is_lost: bool,
     history: String,
 }
 
 impl Sequence {
     fn new(seed: u64) -> Self {
-        let context = TestContext::new();
-        context.api.change(plant);
-        // Elsewhere this waits for the cluster, so that lines have one order.
-        context.on("docker", "exec ctr version", &[]);
-        context.keeps();
-        let history = format!("WINDTUNNEL_FENCE_SEED={seed} WINDTUNNEL_FENCE_SEQUENCES=1\n");
-        let random = fastrand::Rng::with_seed(seed);
-        Self { context, random, is_foreign: false, is_maker_foreign: false, history }
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (context, provider) = match random.u8(..3) {
+            0 => (TestContext::new(), Provider::Kind),
+            1 => (TestContext::with_minikube(), Provider::Minikube),
+            _ => (TestContext::with_cluster(), Provider::Existing),
+        };
+        if provider != Provider::Existing {
+            // Elsewhere this waits for the cluster, so that lines have one order.
+            context.on("docker", "exec ctr version", &[]);
+            context.keeps();
+        }
+        if provider == Provider::Minikube {
+            let config = format!("unmark {}", context.profile_config().display());
+            let all = format!("post {}/fake/delete-cluster", context.api.url());
+            context.on("minikube", "delete", &[&config, "unmark node", "unmark images", "unmark stopped", &all]);
+            context.on("minikube", "stop", &["mark stopped"]);
+        }
+        context.write_backup(Version::new(3, 3, 2));
+        std::fs::create_dir(context.path("another")).unwrap();
+        let actor = |state, port| Actor { state, port, ids: BTreeSet::new() };
+        let mut actors = vec![actor("state", context.port.to_string())];
+        if provider == Provider::Existing {
+            actors.push(actor("another", free_port().to_string()));
+        }
+        let before = BEFORE[random.usize(..BEFORE.len())];
+        let history = format!(
+            "WINDTUNNEL_FENCE_SEED={seed} WINDTUNNEL_FENCE_SEQUENCES=1\n{provider:?}, others have {before} in its namespace\n"
+        );
+        let mut sequence = Self {
+            context,
+            random,
+            provider,
+            actors,
+            theirs: Vec::new(),
+            is_release_foreign: false,
+            is_foreign: false,
+            is_maker_foreign: false,
+            is_lost: false,
+            history,
+        };
+        for namespace in ["theirs", "kube-system"] {
+            sequence.plant(namespace, |store| put_in(store, namespace, config_map("theirs")));
+        }
+        match before {
+            "a release" => sequence.plant_release(),
+            "a Secret" => {
+                let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "airflow-cluster-credentials"}, "data": {"a": "b"}});
+                sequence.plant(NAME, |store| put_in(store, NAME, secret));
+            }
+            "a ConfigMap and a Job" => sequence.plant(NAME, |store| {
+                let metadata = json!({"name": "airflow-cluster-run-airflow-migrations"});
+                put_in(
+                    store,
+                    NAME,
+                    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "data": {"a": "b"}}),
+                );
+                put_in(store, NAME, config_map("airflow-cluster-smoke"));
+            }),
+            _ => {}
+        }
+        sequence
     }
 
     fn run(mut self) {
@@ -110,43 +209,109 @@ impl Sequence {
             let happening = HAPPENINGS[self.random.usize(..HAPPENINGS.len())];
             self.happen(happening);
             let command = COMMANDS[self.random.usize(..COMMANDS.len())];
+            let actor = self.random.usize(..self.actors.len());
             let hostile: Vec<_> = HOSTILE.into_iter().filter(|_| self.random.bool()).collect();
-            let arguments: Vec<&str> = command.split(' ').collect();
-            let run = self.context.run_with(&arguments, &hostile);
-            writeln!(self.history, "{happening}, {hostile:?}\n{run}").unwrap();
-            self.check(&run);
+            self.act(actor, command, &hostile, happening);
         }
         self.mend_node();
-        let down = self.context.run(&["down", "--yes"]);
-        self.check(&down);
-        assert!([0, 10].contains(&down.code), "{}\n{down}", self.history);
-        let is_left = |mark: &str| self.context.path(mark).exists();
-        let clean = !self.context.environment("").exists() && !is_left("tools/maker") && !is_left("tools/kept");
-        assert!(clean, "{}\n{down}", self.history);
+        for actor in 0..self.actors.len() {
+            let is_known = self.paths(actor).record().exists();
+            let down = self.act(actor, "down --yes", &[], "the end");
+            let mut fine = vec![0, 10];
+            // Without a record, a windtunnel looks for a kind cluster, or finds a profile whose maker it does not know.
+            fine.extend((!is_known && self.provider == Provider::Existing).then_some(3));
+            let may_refuse = self.is_lost && self.provider != Provider::Kind;
+            fine.extend((self.is_release_foreign && self.provider == Provider::Existing || may_refuse).then_some(9));
+            assert!(fine.contains(&down.code), "{}\n{down}", self.history);
+            let is_left = |mark: &str| self.context.path(mark).exists();
+            let clean = !self.paths(actor).root().exists() && !is_left("tools/maker") && !is_left("tools/kept");
+            assert!(down.code != 0 || clean, "{}\n{down}", self.history);
+            if down.code != 0 {
+                self.act(actor, "forward stop", &[], "the end");
+            }
+        }
+    }
+
+    fn act(&mut self, actor: usize, command: &str, hostile: &[(&str, &str)], happening: &str) -> Run {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        if arguments[0] == "up" {
+            match self.provider {
+                Provider::Kind => {}
+                Provider::Minikube => arguments.extend(["--provider", "minikube"]),
+                Provider::Existing => arguments.extend(&UP_ON_EXISTING[1..]),
+            }
+        }
+        let Actor { state, port, .. } = &self.actors[actor];
+        let state = self.context.path(state).display().to_string();
+        let own = [("WINDTUNNEL_STATE", state.as_str()), ("WINDTUNNEL_PORT", port.as_str()), PASSPHRASE[0]];
+        let run = self.context.run_with(&arguments, &[hostile, &own].concat());
+        writeln!(self.history, "{happening}, {}, {hostile:?}\n{run}", self.actors[actor].state).unwrap();
+        if let Ok(Some(record)) = Record::load(&self.paths(actor)) {
+            self.actors[actor].ids.extend(record.id);
+        }
+        self.check(actor, &run);
+        run
+    }
+
+    fn paths(&self, actor: usize) -> EnvironmentPaths {
+        Paths::new(self.context.path(self.actors[actor].state)).environment(NAME)
+    }
+
+    fn node(&self) -> &'static str {
+        if self.provider == Provider::Minikube { NAME } else { KIND_NODE }
+    }
+
+    fn describe_node(&self, is_ours: bool) {
+        if self.provider == Provider::Minikube {
+            self.context.describe_profile_node(is_ours);
+        } else {
+            let smoke = self.context.environment("smoke");
+            self.context.describe_node("running", is_ours.then_some(&smoke));
+        }
     }
 
     fn happen(&mut self, happening: &str) {
-        let context = &self.context;
         let forget = |file: std::path::PathBuf| drop(std::fs::remove_file(file));
+        let has_node = self.provider != Provider::Existing;
         match happening {
-            "the node stops" => context.write_file("tools/stopped", ""),
-            "the node is removed" => forget(context.path("tools/node")),
-            "the node is somebody else's" => {
-                context.write_file("tools/node", "");
-                forget(context.path("tools/stopped"));
-                context.describe_node("running", None);
+            "the node stops" if has_node && self.context.path("tools/node").exists() => {
+                self.context.write_file("tools/stopped", "");
+            }
+            "the node is removed" if has_node => {
+                forget(self.context.path("tools/node"));
+                forget(self.context.path("tools/stopped"));
+            }
+            "the node is somebody else's" if has_node => {
+                self.context.write_file("tools/node", "");
+                forget(self.context.path("tools/stopped"));
+                self.describe_node(false);
                 self.is_foreign = true;
                 return;
             }
-            "a container of that name is somebody else's" => {
-                context.write_file("tools/maker", "");
-                context.describe_maker(&json!({}));
+            "a container of that name is somebody else's" if has_node => {
+                self.context.write_file("tools/maker", "");
+                self.context.describe_maker(&json!({}));
                 self.is_maker_foreign = true;
                 return;
             }
-            "the kubeconfig is lost" => forget(context.environment("kubeconfig")),
-            "the record is lost" => forget(context.environment("environment.json")),
-            "kind fails once" => context.on("kind", "create cluster", &["unless failed", "mark failed", "exit 1"]),
+            "the kubeconfig is lost" => {
+                self.is_lost = true;
+                forget(self.context.environment("kubeconfig"));
+            }
+            "the record is lost" => {
+                self.is_lost = true;
+                forget(self.context.environment("environment.json"));
+            }
+            "the tool fails once" => {
+                let once = ["unless failed", "mark failed", "exit 1"];
+                self.context.on("kind", "create cluster", &once);
+                self.context.on("minikube", "start", &once);
+                self.context.on("helm", "uninstall", &["unless failed", "mark failed", "exit 1"]);
+            }
+            "somebody puts an object into the namespace" => {
+                self.plant(NAME, |store| put_in(store, NAME, config_map("theirs-here")));
+            }
+            "somebody has a release in the place of ours" => self.plant_release(),
             _ => {}
         }
         self.mend_node();
@@ -154,8 +319,7 @@ impl Sequence {
 
     fn mend_node(&mut self) {
         if std::mem::take(&mut self.is_foreign) {
-            let context = &self.context;
-            context.describe_node("running", Some(&context.environment("smoke")));
+            self.describe_node(true);
         }
         if std::mem::take(&mut self.is_maker_foreign) {
             let _ = std::fs::remove_file(self.context.path("tools/maker"));
@@ -163,85 +327,33 @@ impl Sequence {
         }
     }
 
-    fn check(&self, run: &Run) {
-        let insist = |holds: bool, what: &str| assert!(holds, "{what}\n{}", self.history);
-        insist(run.code != 70, "a fault of windtunnel's own");
-        insist(!run.stderr.contains("reached"), "a hostile variable reached a tool");
-        let (mut looked, mut looked_at_maker) = (false, false);
-        let kept = format!("/{}", self.context.kept());
-        for line in &run.journal {
-            let words = shell_words::split(line).unwrap();
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            match words[..] {
-                ["docker", "container", "inspect", node] => {
-                    insist([NODE, MAKER].contains(&node), "another container was looked at");
-                    looked |= node == NODE;
-                    looked_at_maker |= node == MAKER;
-                }
-                ["docker", "container", "run", ..] => {
-                    insist(value_of(&words, "--name") == Some(MAKER), "another container was made");
-                }
-                ["docker", "container", "kill" | "wait" | "rm", .., maker]
-                | ["docker", "container", "commit", .., maker, _]
-                | ["docker", "cp", .., maker] => {
-                    let is_maker = maker.split(':').next() == Some(MAKER);
-                    insist(is_maker && looked_at_maker && !self.is_maker_foreign, "a container was acted on");
-                }
-                ["docker", "exec", "--interactive", MAKER, ..] | ["docker", "exec", MAKER, ..] => {
-                    insist(looked_at_maker && !self.is_maker_foreign, "a container was acted on");
-                }
-                ["docker", "image", "rm", image] => insist(image.ends_with(&kept), "another image was removed"),
-                ["docker", "container", "start" | "stop", .., node] | ["docker", "exec", node, ..] => {
-                    insist(node == NODE && looked && !self.is_foreign, "a container was acted on");
-                }
-                ["docker", "exec", ..] => insist(words.contains(&NODE) && !self.is_foreign, "a container was acted on"),
-                ["kind", "version"] | ["helm", "version" | "template", ..] => {}
-                ["kind", act, ..] => {
-                    insist(value_of(&words, "--name") == Some("airflow-cluster"), "another cluster is named");
-                    insist(self.is_private(value_of(&words, "--kubeconfig")), "somebody else's kubeconfig");
-                    insist(act == "create" || !self.is_foreign, "a cluster of somebody else's");
-                }
-                ["helm", ..] => {
-                    insist(value_of(&words, "--namespace") == Some("airflow-cluster"), "another namespace is named");
-                    insist(value_of(&words, "--kube-context") == Some("kind-airflow-cluster"), "another context");
-                    insist(self.is_private(value_of(&words, "--kubeconfig")), "somebody else's kubeconfig");
-                    insist(!self.is_foreign, "a cluster of somebody else's");
-                }
-                _ => {}
+    /// Others make something in a namespace, which they make first where it is not there.
+    fn plant(&mut self, namespace: &str, make: impl FnOnce(&mut Store)) {
+        let made = self.context.api.change(|store| {
+            let home = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+            if store.get(&Address::of(&home)).is_none() {
+                store.put(home);
             }
-        }
-        // The journal has each tool's commands in order, docker's first.
-        let deletes = run.journal.iter().any(|line| line.starts_with("kind delete"));
-        insist(!deletes || looked, "a cluster was deleted without a look at whose it is");
-        if deletes {
-            // With a cluster that windtunnel made goes all that is in it.
-            self.context.api.change(plant);
-        }
-        let theirs = self.context.api.change(|store| {
-            let is_theirs = |object: &Value| object["metadata"]["name"] == "theirs" && object["data"]["a"] == "b";
-            store.addresses(is_theirs).len()
+            let before = store.version();
+            make(store);
+            let made = store.changes_after(before).map(|change| (change.address.clone(), change.object.clone()));
+            made.collect::<Vec<_>>()
         });
-        insist(theirs == 2, "what others put into the cluster is not as it was");
-        let paths = Paths::new(self.context.path("state")).environment("airflow-cluster");
-        insist(Record::load(&paths).is_ok(), "what windtunnel remembers cannot be read");
+        self.theirs.retain(|(address, _)| !made.iter().any(|(other, _)| other == address));
+        self.theirs.extend(made);
     }
 
-    fn is_private(&self, kubeconfig: Option<&str>) -> bool {
-        kubeconfig == self.context.environment("kubeconfig").to_str()
-    }
-}
-
-/// What others put into the cluster: beside the environment, and into its namespace's neighbours.
-fn plant(store: &mut Store) {
-    store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "theirs"}}));
-    for namespace in ["theirs", "kube-system"] {
-        let metadata = json!({"name": "theirs"});
-        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}});
-        put_in(store, namespace, object);
+    fn plant_release(&mut self) {
+        self.context.api.change(|store| {
+            for address in store.addresses(|object| object["metadata"]["labels"]["owner"] == "helm") {
+                store.delete(&address);
+            }
+        });
+        self.plant(NAME, |store| plant_release(store, NAME, "deployed"));
+        self.is_release_foreign = true;
     }
 }
 
-fn value_of<'a>(words: &[&'a str], option: &str) -> Option<&'a str> {
-    let position = words.iter().position(|word| *word == option)?;
-    words.get(position + 1).copied()
+fn config_map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}})
 }

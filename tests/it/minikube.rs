@@ -59,7 +59,7 @@ impl TestContext {
     }
 
     /// What `docker container inspect` tells of a profile's node, ours or somebody else's.
-    fn describe_profile_node(&self, is_ours: bool) {
+    pub(crate) fn describe_profile_node(&self, is_ours: bool) {
         let mount = json!({"Type": "bind", "Source": self.path("project/dags"), "Destination": "/windtunnel/dags"});
         let mounts = if is_ours { json!([mount]) } else { json!([]) };
         let labels = json!({"name.minikube.sigs.k8s.io": "airflow-cluster"});
@@ -71,7 +71,7 @@ impl TestContext {
     }
 
     /// Where minikube says what the profile was made with.
-    fn profile_config(&self) -> PathBuf {
+    pub(crate) fn profile_config(&self) -> PathBuf {
         self.path("home/.minikube/profiles/airflow-cluster/config.json")
     }
 

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::api_server::{Address, Store, now};
 
+/// The label that tells an environment from every other one of its name.
+pub(crate) const ID: &str = "windtunnel.dev/environment-id";
+
 /// What every cluster has.
 pub(crate) fn cluster(store: &mut Store) {
     for name in ["default", "kube-system"] {
@@ -36,14 +39,27 @@ pub(crate) fn install(store: &mut Store, arguments: &[String]) {
     record_revision(store, arguments, "deployed");
     let namespace = value_of(arguments, "--namespace");
     let release = &arguments[2];
-    for workload in [airflow(release), database(release)] {
-        for object in workload {
-            put_in(store, namespace, object);
-        }
-    }
-    for object in web(release) {
+    let of = Of { release, id: &id_of(store, namespace, release) };
+    for object in [airflow(of), database(of), web(of)].concat() {
         put_in(store, namespace, object);
     }
+}
+
+/// An environment, by its release's name and its id.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    release: &'a str,
+    id: &'a str,
+}
+
+/// The id that the newest of a release's revisions has.
+fn id_of(store: &Store, namespace: &str, release: &str) -> String {
+    let secrets = Address { name: None, ..Address::of(&json!({"apiVersion": "v1", "kind": "Secret"})) };
+    let here = store.list(&secrets).filter(|secret| secret["metadata"]["namespace"] == namespace);
+    let labels = here.map(|secret| &secret["metadata"]["labels"]);
+    let of_release = labels.filter(|labels| labels["owner"] == "helm" && labels["name"] == release);
+    let newest = of_release.max_by_key(|labels| labels["version"].as_str().unwrap().parse::<u32>().unwrap());
+    newest.and_then(|labels| labels[ID].as_str()).unwrap_or_default().to_owned()
 }
 
 /// What `helm rollback` with these arguments makes: the revision before as a new one, with its labels, and all of it ready.
@@ -51,15 +67,20 @@ pub(crate) fn rollback(store: &mut Store, arguments: &[String]) {
     let (release, revision, namespace) = (&arguments[1], &arguments[2], value_of(arguments, "--namespace"));
     let name = format!("sh.helm.release.v1.{release}.v{revision}");
     let labels = store.get(&address("v1", "Secret", namespace, &name)).unwrap()["metadata"]["labels"].clone();
-    let inputs = format!("windtunnel-inputs={}", labels["windtunnel-inputs"].as_str().unwrap());
-    let words = ["upgrade", "--install", release, "--namespace", namespace, "--labels", &inputs];
+    let label = |key: &str| format!("{key}={}", labels[key].as_str().unwrap());
+    let own = format!("{},{}", label("windtunnel-inputs"), label(ID));
+    let words = ["upgrade", "--install", release, "--namespace", namespace, "--labels", &own];
     install(store, &words.map(str::to_owned));
 }
 
 /// What `helm uninstall` with these arguments removes, and then the garbage collector: all but the claims.
 pub(crate) fn uninstall(store: &mut Store, arguments: &[String]) {
     let (release, service) = (arguments[1].as_str(), format!("{}-web", arguments[1]));
+    let namespace = value_of(arguments, "--namespace");
     let gone = store.addresses(|object| {
+        if object["metadata"]["namespace"] != namespace {
+            return false;
+        }
         let labels = &object["metadata"]["labels"];
         let is_revision = labels["owner"] == "helm" && labels["name"] == release;
         let is_installed = labels["app.kubernetes.io/instance"] == release && object["kind"] != "PersistentVolumeClaim";
@@ -81,7 +102,9 @@ pub(crate) fn scaled(store: &mut Store, words: &[String]) {
         workload["status"][count] = replicas.parse::<u8>().unwrap().into();
     }
     store.put(workload);
-    let made = if is_database { database(release) } else { airflow(release) };
+    let id = id_of(store, namespace, release);
+    let of = Of { release, id: &id };
+    let made = if is_database { database(of) } else { airflow(of) };
     for pod in made.into_iter().filter(|object| object["kind"] == "Pod") {
         if replicas == "0" {
             store.delete(&address("v1", "Pod", namespace, pod["metadata"]["name"].as_str().unwrap()));
@@ -96,10 +119,13 @@ pub(crate) fn record_revision(store: &mut Store, arguments: &[String], status: &
     let (release, namespace) = (&arguments[2], value_of(arguments, "--namespace"));
     let prefix = format!("sh.helm.release.v1.{release}.v");
     let secrets = Address { name: None, ..Address::of(&json!({"apiVersion": "v1", "kind": "Secret"})) };
-    let is_revision = |secret: &&Value| secret["metadata"]["name"].as_str().unwrap().starts_with(&prefix);
+    let is_revision = |secret: &&Value| {
+        let metadata = &secret["metadata"];
+        metadata["namespace"] == namespace && metadata["name"].as_str().unwrap().starts_with(&prefix)
+    };
     let revision = store.list(&secrets).filter(is_revision).count() + 1;
     let mut labels = json!({"owner": "helm", "name": release, "status": status, "version": revision.to_string()});
-    if let Some((key, value)) = value_of(arguments, "--labels").split_once('=') {
+    for (key, value) in value_of(arguments, "--labels").split(',').filter_map(|label| label.split_once('=')) {
         labels[key] = value.into();
     }
     let metadata = json!({"name": format!("{prefix}{revision}"), "labels": labels});
@@ -134,11 +160,15 @@ pub(crate) fn airflow_pod(release: &str) -> String {
     format!("{release}-airflow-7d9f-abcde")
 }
 
-fn labels(release: &str, component: &str) -> Value {
-    json!({
+fn labels(Of { release, id }: Of<'_>, component: &str) -> Value {
+    let mut labels = json!({
         "app.kubernetes.io/name": "lite", "app.kubernetes.io/instance": release, "app.kubernetes.io/component": component,
         "app.kubernetes.io/managed-by": "Helm", "windtunnel.dev/environment": release,
-    })
+    });
+    if !id.is_empty() {
+        labels[ID] = id.into();
+    }
+    labels
 }
 
 fn selector(release: &str, component: &str) -> Value {
@@ -147,8 +177,9 @@ fn selector(release: &str, component: &str) -> Value {
     }})
 }
 
-fn airflow(release: &str) -> Vec<Value> {
-    let (name, labels) = (format!("{release}-airflow"), labels(release, "airflow"));
+fn airflow(of: Of<'_>) -> Vec<Value> {
+    let release = of.release;
+    let (name, labels) = (format!("{release}-airflow"), labels(of, "airflow"));
     let set = format!("{name}-7d9f");
     let containers = ["api-server", "scheduler", "dag-processor", "triggerer"];
     let status = json!({
@@ -175,8 +206,11 @@ fn airflow(release: &str) -> Vec<Value> {
     ]
 }
 
-fn database(release: &str) -> Vec<Value> {
-    let (name, labels) = (format!("{release}-database"), labels(release, "database"));
+fn database(of: Of<'_>) -> Vec<Value> {
+    let release = of.release;
+    let (name, labels) = (format!("{release}-database"), labels(of, "database"));
+    // As the chart's template of claims has them, which is without the id.
+    let of_claim = self::labels(Of { id: "", ..of }, "database");
     let mut of_pod = labels.clone();
     of_pod["controller-revision-hash"] = "1".into();
     vec![
@@ -193,19 +227,20 @@ fn database(release: &str) -> Vec<Value> {
         }),
         pod(&format!("{name}-0"), &of_pod, &owned_by("StatefulSet", &name), &["database"]),
         json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{name}-0"), "labels": labels},
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{name}-0"), "labels": of_claim},
             "spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"},
         }),
     ]
 }
 
-fn web(release: &str) -> Vec<Value> {
+fn web(of: Of<'_>) -> Vec<Value> {
+    let release = of.release;
     let name = format!("{release}-web");
     let port = |number: u16| json!([{"name": "http", "port": number, "protocol": "TCP"}]);
     let target = json!({"kind": "Pod", "name": airflow_pod(release), "uid": "0"});
     vec![
         json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels(release, "airflow")},
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels(of, "airflow")},
             "spec": {"ports": port(8080), "selector": selector(release, "airflow")["matchLabels"]},
         }),
         json!({
@@ -279,7 +314,8 @@ pub(crate) fn crash(store: &mut Store, release: &str) {
 
 /// They run.
 pub(crate) fn finish_start(store: &mut Store, release: &str) {
-    for object in airflow(release) {
+    let id = id_of(store, release, release);
+    for object in airflow(Of { release, id: &id }) {
         put_in(store, release, object);
     }
 }

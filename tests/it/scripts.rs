@@ -105,7 +105,10 @@ impl TestContext {
         let containers = [container("database", "airflow-cluster"), container("scheduler", "airflow-cluster")];
         self.on("docker", "exec crictl ps", &[&format!("stdout {}", json!({"containers": containers}))]);
         self.on("docker", "exec crictl stop", &[]);
-        self.on("docker", "network rm kind", &[]);
+        let no_network = "stderr Error response from daemon: network kind not found";
+        self.on("docker", "network inspect kind", &[no_network, "exit 1"]);
+        self.on("docker", "network inspect kind", &["when network", "stdout id-of-the-network"]);
+        self.on("docker", "network rm id-of-the-network", &["unmark network"]);
 
         self.on("kind", "version", &["stdout kind v0.30.0 go1.24.6 linux/amd64"]);
         let create = [
@@ -114,6 +117,7 @@ impl TestContext {
             "stderr  ✓ Ensuring node image (windtunnel.local/node:v1.34.4) 🖼",
             "stderr  • Preparing nodes 📦   ...",
             "mark node",
+            "mark network",
             "stderr  ✓ Preparing nodes 📦 ",
             "copy kubeconfig --kubeconfig",
             "stderr  ✓ Starting control-plane 🕹️",

@@ -5,6 +5,9 @@
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 app.kubernetes.io/version: {{ $root.Values.airflowVersion | quote }}
 windtunnel.dev/environment: {{ $root.Values.environment }}
+{{- with $root.Values.environmentId }}
+windtunnel.dev/environment-id: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* Labels by which a component's pods are found; they can not change in an upgrade. */}}

@@ -64,7 +64,7 @@ fn metadata(value: &Value) -> ObjectMeta {
 /// Of a recorded Helm release: its Secrets, without what is in them.
 fn release(expected: Expected<'_>, documents: &[Value]) -> Option<Verdict> {
     let secrets = documents.iter().filter(|document| document["kind"] == "Secret").map(metadata);
-    let newest = newest(secrets.filter_map(|secret| Some((secret.name?, secret.labels?))))?;
+    let newest = newest(secrets)?;
     judge_release(expected, expected.environment, &newest)
 }
 

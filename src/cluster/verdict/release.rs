@@ -12,7 +12,7 @@ use crate::codes::Code;
 /// Judges the newest revision of a release.
 #[must_use]
 pub fn judge(expected: Expected<'_>, release: &str, newest: &Revision) -> Option<Verdict> {
-    if !newest.is_pending() || newest.is_ours() {
+    if !newest.is_pending() || newest.was_begun_here() {
         return None;
     }
     let Revision { number, status, .. } = newest;
@@ -30,6 +30,8 @@ pub fn judge(expected: Expected<'_>, release: &str, newest: &Revision) -> Option
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
     use super::super::super::release::newest;
     use super::*;
     use crate::cluster::release::INPUTS_LABEL;
@@ -40,8 +42,8 @@ mod tests {
         let labels = [("owner", "helm"), ("name", "a"), ("status", status), ("version", "3")].into_iter();
         let labels = labels.chain(inputs.map(|inputs| (INPUTS_LABEL, inputs)));
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let secret = [("sh.helm.release.v1.a.v3".to_owned(), labels)];
-        judge(EXPECTED, "a", &newest(secret).unwrap())
+        let secret = ObjectMeta { labels: Some(labels), ..ObjectMeta::default() };
+        judge(EXPECTED, "a", &newest([secret]).unwrap())
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::node_images::NodeImages;
 use crate::error::Failure;
 use crate::images::bundle::places_of;
-use crate::providers::{Found, kind as provider};
+use crate::providers::{Found, kind as provider, kind_network};
 use crate::state::{self, EnvironmentPaths, Record};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
@@ -60,7 +60,7 @@ impl Kind {
             provider::delete(&self.docker, &kind, &self.name, paths, ui).await?;
         }
         // Also where an earlier `down` was cut short after the cluster.
-        self.docker.remove_network_without_nodes(ui).await?;
+        kind_network::remove(&self.docker, &surroundings.paths.kind_network(), ui).await?;
         step.done(if self.is_absent() { "none is there".to_owned() } else { format!("kind-{}", self.name) });
         Ok(())
     }

@@ -77,7 +77,7 @@ async fn look_into(answers: &Answers, scene: Scene<'_>, surroundings: &Surroundi
     let context = answers.context.as_deref().unwrap_or_default();
     // Whether a cluster elsewhere may be used has been answered before.
     let cluster = Source::read(found::kubeconfig(scene.plan, surroundings), context, true)?.cluster().await?;
-    Ok(match cluster.namespace(&answers.namespace, &scene.plan.name).await? {
+    Ok(match cluster.namespace(&answers.namespace, scene.plan.into()).await? {
         namespace::Found::Absent | namespace::Found::Ours => Taken::Free,
         namespace::Found::Terminating => Taken::Leaving,
         namespace::Found::Foreign(objects) if objects.is_empty() => Taken::Free,

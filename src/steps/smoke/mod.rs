@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::airflow::{Client, dags, health, log_lost, read_try};
 use crate::cluster::Cluster;
+use crate::cluster::owner::Owner;
 use crate::cluster::worker::Workers;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
@@ -53,6 +54,8 @@ pub struct Inputs<'a> {
     pub cluster: &'a Cluster,
     /// The namespace of the release.
     pub namespace: &'a str,
+    /// The environment.
+    pub owner: Owner<'a>,
 }
 
 /// Runs a DAG and reads its log back; leaves nothing of it behind, whatever comes of it.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::dag_file::{self, DagFile, SmokeDag};
 use crate::cluster::Cluster;
+use crate::cluster::owner::Owner;
 use crate::error::Failure;
 use crate::plan::Provider;
 use crate::profile::Generation;
@@ -16,8 +17,8 @@ pub enum Place<'a> {
     Folder(&'a Path),
     /// The release's `ConfigMap` for it.
     ConfigMap {
-        /// The release's name, which is the environment's.
-        release: &'a str,
+        /// The environment.
+        owner: Owner<'a>,
         /// The release's namespace.
         namespace: &'a str,
     },
@@ -32,8 +33,8 @@ pub(super) enum Placed {
 impl<'a> Place<'a> {
     /// The place of an environment.
     #[must_use]
-    pub fn of(provider: Provider, folder: &'a Path, release: &'a str, namespace: &'a str) -> Self {
-        if provider.sees_smoke_folder() { Self::Folder(folder) } else { Self::ConfigMap { release, namespace } }
+    pub fn of(provider: Provider, folder: &'a Path, owner: Owner<'a>, namespace: &'a str) -> Self {
+        if provider.sees_smoke_folder() { Self::Folder(folder) } else { Self::ConfigMap { owner, namespace } }
     }
 
     /// Removes the files of smoke runs that were killed. Those of a `ConfigMap` go when the next one is written.
@@ -53,9 +54,9 @@ impl<'a> Place<'a> {
     ) -> Result<Placed, Failure> {
         match self {
             Self::Folder(folder) => DagFile::write(folder, dag, generation).map(Placed::Folder),
-            Self::ConfigMap { release, namespace } => {
-                let name = stacks::smoke_config_map(release);
-                cluster.put_smoke_files(namespace, &name, release, &[(dag.file(), dag.text(generation))]).await?;
+            Self::ConfigMap { owner, namespace } => {
+                let name = stacks::smoke_config_map(owner.environment);
+                cluster.put_smoke_files(namespace, &name, owner, &[(dag.file(), dag.text(generation))]).await?;
                 Ok(Placed::ConfigMap)
             }
         }
@@ -64,8 +65,9 @@ impl<'a> Place<'a> {
     /// Takes it away again.
     pub(super) async fn take(self, placed: Placed, cluster: &Cluster) -> Result<(), Failure> {
         match (self, placed) {
-            (Self::ConfigMap { release, namespace }, _) => {
-                cluster.put_smoke_files(namespace, &stacks::smoke_config_map(release), release, &[]).await
+            (Self::ConfigMap { owner, namespace }, _) => {
+                let name = stacks::smoke_config_map(owner.environment);
+                cluster.put_smoke_files(namespace, &name, owner, &[]).await
             }
             (Self::Folder(_), Placed::Folder(file)) => file.remove(),
             (Self::Folder(_), Placed::ConfigMap) => Ok(()),

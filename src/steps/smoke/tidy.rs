@@ -40,7 +40,7 @@ pub(super) async fn remove_dag(client: &Client, inputs: &Inputs<'_>, dag_id: &st
         if dags::run(client, dag_id, RUN).await?.is_some() {
             dags::fail_run(client, dag_id, RUN).await?;
         }
-        worker::delete_workers(inputs.cluster, inputs.namespace, dag_id).await?;
+        worker::delete_workers(inputs.cluster, inputs.namespace, inputs.owner, dag_id).await?;
     }
     let deadline = Instant::now() + PATIENCE;
     while dags::delete(client, dag_id).await? == Deleted::Busy {

@@ -7,7 +7,7 @@ use super::engine;
 use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::locate::Located;
-use crate::providers::{Found, Node, kind};
+use crate::providers::{Found, Node, kind, kind_network};
 use crate::state;
 use crate::tools::docker::Docker;
 use crate::tools::kind as kind_tool;
@@ -57,15 +57,17 @@ async fn create(
     step: &Step<'_>,
     node_runs: oneshot::Sender<Node>,
 ) -> Result<(), Failure> {
-    let Context { plan, paths, ui, .. } = context;
+    let Context { plan, paths, surroundings, ui } = context;
     let located = tools.image.ok_or_else(|| Failure::bug("a node is made whose image was not looked for"))?;
     let image = &located.image;
     engine::provide(context, tools.docker, located, step).await?;
     std::fs::create_dir_all(&plan.dags)
         .during(Kind::Usage, format!("cannot make the DAG folder {}", plan.dags.display()))?;
     let images = image.archive.as_ref().and(plan.bundle.as_deref());
-    state::write_json(&paths.kind_config(), &kind::config(&plan.name, &plan.dags, images, &paths.smoke_dags()))?;
+    state::write_json(&paths.kind_config(), &kind::config(plan.into(), &plan.dags, images, &paths.smoke_dags()))?;
     state::write_private(&paths.incomplete(), b"")?;
+    let network = surroundings.paths.kind_network();
+    kind_network::expect(tools.docker, &network, ui).await?;
 
     let mut node_runs = Some(node_runs);
     step.doing("creating the node");
@@ -92,6 +94,7 @@ async fn create(
         })
         .await
         .map_err(|failure| failure.hint("see all that kind says: `windtunnel up -v`"))?;
+    kind_network::remember(tools.docker, &network, ui).await?;
     state::remove_file(&paths.incomplete())
 }
 

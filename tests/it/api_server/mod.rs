@@ -42,6 +42,15 @@ pub(crate) struct ApiServer {
     _stop: oneshot::Sender<()>,
 }
 
+/// What somebody wrote or deleted by a request.
+pub(crate) struct Write {
+    /// `DELETE`, `PATCH`, …
+    pub(crate) method: Method,
+    pub(crate) address: Address,
+    /// The object as it was before; `None` where there was none.
+    pub(crate) before: Option<Value>,
+}
+
 struct Shared {
     store: Arc<Mutex<Store>>,
     changed: change::Sender<u64>,
@@ -55,6 +64,7 @@ struct Shared {
     /// Resources of which somebody has begun a watch.
     watched: Mutex<BTreeSet<String>>,
     refused: Mutex<Vec<String>>,
+    writes: Mutex<Vec<Write>>,
     /// A file that is made when somebody asks for the version: the first question to a new cluster.
     asked: PathBuf,
 }
@@ -73,6 +83,7 @@ impl ApiServer {
             requests: Mutex::new(0),
             watched: Mutex::default(),
             refused: Mutex::default(),
+            writes: Mutex::default(),
             asked,
         });
         let (stop, stopped) = oneshot::channel();
@@ -123,6 +134,11 @@ impl ApiServer {
     /// Whether somebody has begun to watch a resource.
     pub(crate) fn was_watched(&self, resource: &str) -> bool {
         self.shared.watched.lock().unwrap().contains(resource)
+    }
+
+    /// What was written and deleted by requests since this was asked last.
+    pub(crate) fn take_writes(&self) -> Vec<Write> {
+        std::mem::take(&mut *self.shared.writes.lock().unwrap())
     }
 
     /// From now on the user may not do this: verb and resource, as `create secrets`, or for all namespaces `list pods everywhere`.
@@ -220,7 +236,15 @@ impl Shared {
     async fn write(&self, request: Request<Incoming>, address: &Address, method: Method) -> Response<Body> {
         let is_merge = request.headers().get("content-type").is_some_and(|kind| kind == "application/merge-patch+json");
         let body = request.into_body().collect().await.unwrap().to_bytes();
+        let before = self.store.lock().unwrap().get(address).cloned();
+        let uid = before.as_ref().map(|object| object["metadata"]["uid"].clone());
+        self.writes.lock().unwrap().push(Write { method: method.clone(), address: address.clone(), before });
         if method == Method::DELETE {
+            let options: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let wanted = &options["preconditions"]["uid"];
+            if uid.is_some_and(|uid| !wanted.is_null() && *wanted != uid) {
+                return failure(StatusCode::CONFLICT, "Conflict", "the UID in the precondition is not the object's");
+            }
             let deleted = self.change(|store| store.delete(address));
             return deleted.map_or_else(|| not_found(address), |object| json_answer(StatusCode::OK, &object));
         }
@@ -252,7 +276,9 @@ impl Shared {
                 let value = object.pointer(path).unwrap_or(&Value::Null);
                 value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             });
-            effects["scaled"](store, &words);
+            if !patch["spec"]["replicas"].is_null() {
+                effects["scaled"](store, &words);
+            }
             Some(object)
         });
         merged.map_or_else(|| not_found(address), |object| json_answer(StatusCode::OK, &object))

@@ -41,6 +41,7 @@ pub(super) mod samples {
     use crate::plan::{Plan, Wishes};
     use crate::profile;
     use crate::providers::Found;
+    use crate::surroundings::Proxies;
     use crate::tools::docker::Info;
     use crate::tools::find::Tool;
     use crate::tools::helm::Helm;
@@ -86,7 +87,7 @@ pub(super) mod samples {
             others: Vec::new(),
             kind: Some(Ok(Kind { tool: tool("kind", Version::new(0, 30, 0)) })),
             minikube: None,
-            helm: Ok(Helm { tool: tool("helm", Version::new(3, 19, 0)) }),
+            helm: Ok(Helm { tool: tool("helm", Version::new(3, 19, 0)), proxies: Proxies::default() }),
             found: Some(Ok(Found::Absent)),
             existing: None,
             capacity: Err("not looked at"),

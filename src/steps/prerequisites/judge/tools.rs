@@ -92,7 +92,7 @@ mod tests {
         let mut facts = samples::facts(&plan);
         let helm = |path: &str, major| Tool { path: path.into(), version: Version::new(major, 1, 0) };
         let mut judged = |used: Tool, others: Vec<Tool>| -> (Vec<Option<Code>>, String) {
-            facts.helm = Ok(helm::Helm { tool: used });
+            facts.helm = Ok(helm::Helm { tool: used, proxies: crate::surroundings::Proxies::default() });
             facts.others = vec![("kind", vec![helm("/opt/kind", 0)]), ("helm", others)];
             let check = judge(&facts).remove(1);
             (check.findings.iter().map(|finding| finding.code).collect(), check.detail)

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use semver::Version;
 
+use super::super::claim::{self, Claim};
 use super::super::{Context, create_namespace};
 use super::facts::Facts;
 use super::resources::measure;
@@ -23,6 +24,7 @@ use crate::profile::Executor;
 use crate::providers::existing::Source;
 use crate::providers::{Found, kind as kind_provider, minikube as minikube_provider};
 use crate::stacks;
+use crate::state::Record;
 use crate::tools::docker::{Docker, Info};
 use crate::tools::find::{self, Places, Tool};
 use crate::tools::helm::{self, Helm};
@@ -272,7 +274,14 @@ async fn examine_existing(
             failure
         });
     }
-    create_namespace::check(plan, &cluster).await?;
+    if makes_namespace {
+        return Ok((source, version));
+    }
+    let before = Record::load(context.paths)?;
+    // What the cluster tells that this machine does not know is taken before the namespace is judged by it.
+    if matches!(claim::look(plan, context.paths, before.as_ref(), &cluster).await?, Claim::Known) {
+        create_namespace::check(plan, &cluster).await?;
+    }
     Ok((source, version))
 }
 
