@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::work::Work;
 use super::{announce, remembered};
 use crate::airflow::Client;
 use crate::error::Failure;
@@ -10,7 +11,7 @@ use crate::images::locate::Located;
 use crate::plan::Plan;
 use crate::providers;
 use crate::stacks::{self, Release};
-use crate::state::{FORMAT, Lock, Record, RecordedImage};
+use crate::state::{Record, RecordedImage};
 use crate::steps::install::Installation;
 use crate::steps::prerequisites::Prerequisites;
 use crate::steps::{self, Context, roll_back};
@@ -43,7 +44,7 @@ pub(super) enum Ended {
 /// As [`super::up::up`].
 pub(super) async fn bring_up(
     wanted: Wanted,
-    held: Option<Lock>,
+    held: Option<Work>,
     ui: &Ui,
     surroundings: &Surroundings,
 ) -> Result<Ended, Failure> {
@@ -52,9 +53,9 @@ pub(super) async fn bring_up(
     let context = Context { plan, paths: &paths, surroundings, ui };
     let is_new = !paths.root().exists();
     paths.create()?;
-    let _lock = match held {
-        Some(lock) => lock,
-        None => Lock::take(&paths.lock())?,
+    let _work = match held {
+        Some(work) => work,
+        None => Work::begin(&plan.name, &paths, ui).await?,
     };
     ui.keep_events(&paths.events())?;
 
@@ -85,11 +86,19 @@ pub(super) async fn bring_up(
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
     loaded?;
-    if before.is_none()
-        && let Some(kept) = cluster.kept_record(&plan.name, &plan.namespace).await?
-    {
-        remembered::keep(&kept, &paths, ui)?;
-        return Ok(Ended::Remembered);
+    if before.is_none() {
+        match cluster.kept_record(&plan.name, &plan.namespace).await {
+            Ok(None) => {}
+            Ok(Some(kept)) => {
+                remembered::keep(&kept, "the cluster", &paths, ui)?;
+                return Ok(Ended::Remembered);
+            }
+            Err(failure) => {
+                // What was written above would stand in for what the cluster has not told.
+                Record::forget(&paths)?;
+                return Err(failure);
+            }
+        }
     }
     steps::find_images::show(&images, ui);
     let installation = Installation { context, ready: &ready, cluster: &cluster, release: &release, charts: &charts };
@@ -155,7 +164,6 @@ pub(super) async fn look(
 
 fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
     Record {
-        format: FORMAT,
         name: plan.name.clone(),
         cluster: plan.cluster.clone(),
         context: plan.context(),

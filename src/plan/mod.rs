@@ -183,7 +183,6 @@ mod tests {
 
     fn record() -> Record {
         Record {
-            format: crate::state::FORMAT,
             name: "airflow-cluster".to_owned(),
             cluster: ClusterPlan::Kind,
             context: "kind-airflow-cluster".to_owned(),

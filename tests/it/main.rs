@@ -27,6 +27,7 @@ mod cluster;
 mod doctor;
 mod down;
 mod downloads;
+mod ending;
 mod existing;
 mod explain;
 mod foreign;

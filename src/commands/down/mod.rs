@@ -8,11 +8,12 @@ mod node_images;
 use serde_json::json;
 
 use super::remembered;
+use super::work::Work;
 use crate::cli::DownArgs;
 use crate::error::{Failure, Kind};
 use crate::plan::ClusterPlan;
 use crate::providers::Found;
-use crate::state::{EnvironmentPaths, Lock, Record};
+use crate::state::{EnvironmentPaths, Record};
 use crate::steps;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -107,7 +108,7 @@ impl Cluster {
 pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     crate::plan::check_name("environment name", name)?;
     let paths = surroundings.paths.environment(name);
-    let record = remembered::record(&paths, name, ui).await?;
+    let record = remembered::record(name, ui, surroundings).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
     let (keep, forget) = if arguments.keep_images {
         (Some(cluster.images().ok_or_else(|| cluster.keeps_nothing())?), None)
@@ -134,7 +135,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
 
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
-    let _lock = Lock::take(&paths.lock())?;
+    let _work = Work::begin(name, &paths, ui).await?;
     if let Some((images, found)) = keep {
         images.keep(found, record.as_ref(), &paths, ui).await?;
     }

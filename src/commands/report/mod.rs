@@ -16,7 +16,7 @@ use crate::error::{During, Failure, Kind};
 use crate::images::bundle::places_of;
 use crate::redact::Redactor;
 use crate::stacks;
-use crate::state::{self, Credentials, EnvironmentPaths, Record};
+use crate::state::{Credentials, EnvironmentPaths, Record, document};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
 use crate::tools::helm::{Helm, Target};
@@ -82,7 +82,7 @@ pub async fn report(
 /// Learns every secret that can be known: the environment's own, those of its kubeconfig, of the user's values, and of the pods.
 fn redactor(paths: &EnvironmentPaths, record: Option<&Record>, objects: Option<&Value>) -> Redactor {
     let mut redactor = Redactor::default();
-    if let Ok(Some(credentials)) = state::read_json::<Credentials>(&paths.credentials()) {
+    if let Ok(Some(credentials)) = document::read::<Credentials>(&paths.credentials()).into_result() {
         credentials.entries().iter().for_each(|(_, secret)| redactor.learn(secret));
     }
     let files = std::iter::once(paths.kubeconfig()).chain(record.iter().flat_map(|record| record.values.clone()));

@@ -5,6 +5,7 @@ mod inventory;
 use serde_json::json;
 
 use super::down;
+use super::work::Work;
 use super::{bring_up, up};
 use crate::cli::{ResetArgs, ResetExtent};
 use crate::cluster::Cluster;
@@ -13,7 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::images::bundle::places_of;
 use crate::plan::ClusterPlan;
 use crate::providers::{self, Found};
-use crate::state::{EnvironmentPaths, Lock, Record, remove_file};
+use crate::state::{EnvironmentPaths, Record, remove_file};
 use crate::steps;
 use crate::steps::remove_release::{self, Removal};
 use crate::surroundings::Surroundings;
@@ -53,10 +54,10 @@ pub async fn reset(arguments: &ResetArgs, name: &str, ui: &Ui, surroundings: &Su
     ui.say(inventory.lines().trim_end());
     ui.confirm(&inventory.question(name))?;
 
-    let lock = Lock::take(&paths.lock())?;
+    let work = Work::begin(name, &paths, ui).await?;
     remove(&target, &record, &paths, surroundings, ui).await?;
     ui.say("");
-    bring_up::bring_up(wanted, Some(lock), ui, surroundings).await.map(drop)
+    bring_up::bring_up(wanted, Some(work), ui, surroundings).await.map(drop)
 }
 
 async fn choose(ui: &Ui) -> Result<ResetExtent, Failure> {
