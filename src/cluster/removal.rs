@@ -4,10 +4,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, ListParams};
-use kube::core::NamespaceResourceScope;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -42,14 +42,68 @@ impl Extent {
     }
 }
 
+/// What goes with the data, in this order: claims with their volumes, and what has settings and keys.
+fn data() -> [ApiResource; 3] {
+    [
+        ApiResource::erase::<PersistentVolumeClaim>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<Secret>(&()),
+    ]
+}
+
+/// An object that goes with the data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Data {
+    /// Its kind, in lower case.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
 impl Cluster {
+    /// What [`Cluster::remove_data`] removes, object by object.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn data(&self, namespace: &str, environment: &str) -> Result<Vec<Data>, Failure> {
+        let which = Extent::Data.selector(environment);
+        let mut found = Vec::new();
+        for resource in data() {
+            for object in self.labelled(namespace, &resource, &which).await? {
+                found.push(Data { kind: resource.kind.to_lowercase(), name: object.name_any() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The volumes with claims of a namespace that outlive their claims, data and all, because their class says so: name of the volume and
+    /// of its claim. None where this user may not list volumes, which belong to no namespace.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn retained_volumes(&self, namespace: &str) -> Result<Vec<(String, String)>, Failure> {
+        let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
+        let listed = match volumes.list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Vec::new()),
+            listed => listed.during(Kind::Cluster, "cannot list the volumes")?,
+        };
+        let retained = listed.items.into_iter().filter_map(|volume| {
+            let name = volume.name_any();
+            let spec = volume.spec?;
+            let claim = spec.claim_ref.filter(|claim| claim.namespace.as_deref() == Some(namespace))?;
+            let is_retained = spec.persistent_volume_reclaim_policy.as_deref() == Some("Retain");
+            is_retained.then(|| (name, claim.name.unwrap_or_default()))
+        });
+        Ok(retained.collect())
+    }
+
     /// Removes the pods of the environment, which its controllers do not make again, and waits until none is left.
     ///
     /// # Errors
     /// The API server refuses; timeout after two minutes, naming a pod that is left.
     pub async fn end_pods(&self, namespace: &str, environment: &str, extent: Extent) -> Result<(), Failure> {
         let which = extent.selector(environment);
-        self.remove_all::<Pod>(namespace, &which).await?;
+        self.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &which).await?;
         self.await_none::<Pod>(namespace, &which, PODS_END, "pod").await
     }
 
@@ -60,9 +114,9 @@ impl Cluster {
     /// The API server refuses; timeout after `deadline`, naming a claim that is left.
     pub async fn remove_data(&self, namespace: &str, environment: &str, deadline: Duration) -> Result<(), Failure> {
         let which = Extent::Data.selector(environment);
-        self.remove_all::<PersistentVolumeClaim>(namespace, &which).await?;
-        self.remove_all::<ConfigMap>(namespace, &which).await?;
-        self.remove_all::<Secret>(namespace, &which).await?;
+        for resource in data() {
+            self.remove_all(namespace, &resource, &which).await?;
+        }
         self.await_none::<PersistentVolumeClaim>(namespace, &which, deadline, "volume claim").await
     }
 
@@ -84,15 +138,23 @@ impl Cluster {
         Err(Failure::new(Kind::Timeout, message))
     }
 
-    async fn remove_all<K>(&self, namespace: &str, which: &str) -> Result<(), Failure>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-    {
-        let objects: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let doing = || format!("cannot remove the {} with {which}", K::plural(&()));
-        let selector = ListParams::default().labels(which);
+    async fn labelled(
+        &self,
+        namespace: &str,
+        resource: &ApiResource,
+        which: &str,
+    ) -> Result<Vec<PartialObjectMeta<DynamicObject>>, Failure> {
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        let listed = objects.list_metadata(&ListParams::default().labels(which)).await;
+        let listed = listed.during(Kind::Cluster, format!("cannot list the {} with {which}", resource.plural))?;
+        Ok(listed.items)
+    }
+
+    async fn remove_all(&self, namespace: &str, resource: &ApiResource, which: &str) -> Result<(), Failure> {
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        let doing = || format!("cannot remove the {} with {which}", resource.plural);
         // One by one: the right to delete a whole collection is another one, which fewer users have.
-        for object in objects.list_metadata(&selector).await.during(Kind::Cluster, doing())? {
+        for object in self.labelled(namespace, resource, which).await? {
             let Some(name) = object.metadata.name else { continue };
             match objects.delete(&name, &DeleteParams::background()).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}

@@ -62,6 +62,14 @@ impl Cluster {
         }
     }
 
+    /// What of it stays though its claim goes, for a person.
+    pub(super) fn what_stays(&self) -> Option<String> {
+        match self {
+            Self::Kind(_) | Self::Minikube(_) => None,
+            Self::Existing(existing) => existing.what_stays(),
+        }
+    }
+
     /// The images of its node, where its next node can be made with them, and the node.
     fn images(&self) -> Option<(&NodeImages, &Found)> {
         match self {
@@ -123,11 +131,15 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let mut what = cluster.what_goes();
     what.push(format!("the forward, keys and files in {}", paths.root().display()));
     what.extend(kept);
+    let stays = cluster.what_stays();
     if arguments.dry_run {
-        show(&what, ui);
+        show(&what, stays.as_deref(), ui);
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
+    if let Some(stays) = stays {
+        ui.say(&format!("This stays: {stays}"));
+    }
     if keep.is_some() {
         ui.say("This stays: the images of the node, in a node image");
     }
@@ -160,10 +172,13 @@ fn remove_state(record: Option<&Record>, paths: &EnvironmentPaths, ui: &Ui) -> R
     Ok(())
 }
 
-fn show(what: &[String], ui: &Ui) {
+fn show(what: &[String], stays: Option<&str>, ui: &Ui) {
     if ui.is_json() {
-        ui.event(&Event::Result { result: json!({"would_remove": what}) });
-    } else {
-        ui.data(&format!("Would remove:\n  {}\n\nNothing was changed.\n", what.join("\n  ")));
+        ui.event(&Event::Result {
+            result: json!({"would_remove": what, "would_keep": stays.into_iter().collect::<Vec<_>>()}),
+        });
+        return;
     }
+    let stays = stays.map(|stays| format!("\n\nWould stay:\n  {stays}")).unwrap_or_default();
+    ui.data(&format!("Would remove:\n  {}{stays}\n\nNothing was changed.\n", what.join("\n  ")));
 }

@@ -1,6 +1,6 @@
 //! `windtunnel reset`: back to a known state. What goes is looked for first, shown, and agreed to.
 
-mod inventory;
+pub(super) mod inventory;
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::surroundings::Surroundings;
 use crate::tools::helm::Helm;
 use crate::ui::event::Event;
 use crate::ui::{Answer, Ask, Choice, Question, Ui};
-use inventory::Inventory;
+use inventory::{Inventory, There};
 
 /// What is removed.
 enum Target {
@@ -92,7 +92,7 @@ async fn look(
         ResetExtent::Data => Extent::Data,
         ResetExtent::All => {
             let cluster = down::Cluster::look(&record.name, Some(record), paths, surroundings, ui).await?;
-            let inventory = Inventory::of_all(record, cluster.what_goes());
+            let inventory = Inventory::of_all(record, cluster.what_goes(), cluster.what_stays());
             return Ok((Target::Whole(Box::new(cluster)), inventory));
         }
     };
@@ -113,7 +113,10 @@ async fn look(
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let found = remove_release::look(&cluster, record).await?;
     let releases = remove_release::releases(record, extent);
-    let inventory = Inventory::in_cluster(record, extent, &releases, &found.ours);
+    let data = cluster.data(&record.namespace, &record.name).await?;
+    let retained = cluster.retained_volumes(&record.namespace).await?;
+    let there = There { releases: &releases, ours: &found.ours, data: &data, retained: &retained };
+    let inventory = Inventory::in_cluster(record, extent, there);
     Ok((Target::InCluster(Box::new(cluster), extent), inventory))
 }
 
