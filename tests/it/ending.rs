@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use windtunnel::state::lock::tools;
 
 use crate::context::{TestContext, assert_run, ended};
 
@@ -121,6 +122,12 @@ fn killed_up(context: &TestContext) {
     context.on("helm", "upgrade --install", &["unless installing", "mark installing", "await go"]);
     let mut child = context.spawn(&["up"], Stdio::null());
     context.wait_for("tools/installing");
+    // Its name is written down a moment after it began.
+    let (lock, begun) = (context.environment("lock"), Instant::now());
+    while !tools(&lock).iter().any(|(_, program)| program == "helm") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "helm was not written down");
+        std::thread::yield_now();
+    }
     child.kill().unwrap();
     child.wait().unwrap();
 }
