@@ -8,6 +8,7 @@ use windtunnel::commands;
 use windtunnel::error::{During, Failure, Kind};
 use windtunnel::state::Paths;
 use windtunnel::surroundings::{Logins, Proxies, Surroundings};
+use windtunnel::tools::process;
 use windtunnel::ui::Ui;
 
 fn main() -> ExitCode {
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
             // Being told to end is how a forward ends well: it lets its connections finish.
             runtime.block_on(command)
         } else {
-            runtime.block_on(until_interrupted(command))
+            runtime.block_on(until_interrupted(command, &cli, &ui, surroundings))
         };
         // A child that is still being waited for must not keep us.
         runtime.shutdown_background();
@@ -38,9 +39,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let named = cli.global.name.as_deref().zip(surroundings.as_ref().ok());
+            let name = cli.global.name.clone().or_else(|| ui.work().environment);
+            let named = name.zip(surroundings.as_ref().ok());
             let failure = match named.filter(|(name, surroundings)| !surroundings.name_option(name).is_empty()) {
-                Some((name, _)) => failure.for_environment(name),
+                Some((name, _)) => failure.for_environment(&name),
                 None => failure,
             };
             ui.failure(&failure);
@@ -97,8 +99,13 @@ async fn run(cli: &Cli, origins: &Origins, ui: &Ui, surroundings: &Surroundings)
     }
 }
 
-/// Ctrl-C and a polite end from outside stop everything at one place, children with it.
-async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Ctrl-C and a polite end from outside stop everything at one place, children with it: they are told to end and waited for.
+async fn until_interrupted(
+    command: impl Future<Output = Result<(), Failure>>,
+    cli: &Cli,
+    ui: &Ui,
+    surroundings: &Surroundings,
+) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     // The last one: the terminal was closed.
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
@@ -109,8 +116,16 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
         if is_told { Poll::Ready(()) } else { Poll::Pending }
     });
     let ended = tokio::select! {
-        () = &mut told_to_end => return Err(interrupted()),
-        ended = command => ended,
+        () = &mut told_to_end => None,
+        ended = command => Some(ended),
+    };
+    let Some(ended) = ended else {
+        // The command is gone by now, and has told its children.
+        tokio::select! {
+            () = &mut told_to_end => process::kill_told(),
+            () = process::await_told(ui) => {}
+        }
+        return Err(commands::interrupted(cli.command.as_ref(), ui, surroundings));
     };
     // A question that Ctrl-C left says so itself.
     if ended.as_ref().map_or_else(|failure| failure.kind == Kind::Interrupted, |()| true) {
@@ -119,13 +134,9 @@ async fn until_interrupted(command: impl Future<Output = Result<(), Failure>>) -
     // A child that died of the same Ctrl-C must not be taken for the cause, so whatever signal is here already goes first.
     tokio::select! {
         biased;
-        () = &mut told_to_end => Err(interrupted()),
+        () = &mut told_to_end => Err(commands::interrupted(cli.command.as_ref(), ui, surroundings)),
         () = tokio::task::yield_now() => ended,
     }
-}
-
-fn interrupted() -> Failure {
-    Failure::new(Kind::Interrupted, "interrupted").hint("run the same command again to go on from here")
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]

@@ -23,6 +23,7 @@ use crate::error::{During, Failure, Kind};
 use crate::images::hexadecimal;
 use crate::images::size::size;
 use crate::profile::StackName;
+use crate::state::document::{Document, Step};
 use crate::state::expose;
 use sealed::{Sealer, Trouble};
 use sha2::{Digest, Sha256};
@@ -93,6 +94,11 @@ pub struct Keys {
     /// The password that the database's user `admin` has.
     #[serde(serialize_with = "expose")]
     pub admin_password: SecretString,
+}
+
+/// While a restore is under way they are kept in a file of their own.
+impl Document for Keys {
+    const STEPS: &'static [Step] = &[];
 }
 
 /// A backup that was read: all of it is there, and as it was written.

@@ -39,6 +39,14 @@ pub struct PortArgs {
     pub only_web: bool,
 }
 
+impl PortArgs {
+    /// Whether anything was said of ports.
+    #[must_use]
+    pub const fn is_said(&self) -> bool {
+        self.only_web || !self.also.is_empty()
+    }
+}
+
 /// Options of `forward run`.
 #[derive(Args, Clone, Debug, Eq, PartialEq)]
 pub struct RunArgs {

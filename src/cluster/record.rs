@@ -6,7 +6,8 @@ use kube::api::{Api, ListParams};
 use super::Cluster;
 use super::owner::ENVIRONMENT_LABEL;
 use crate::error::{During, Failure, Kind};
-use crate::state::{FORMAT, Record};
+use crate::state::Record;
+use crate::state::document::{self, Trouble};
 
 /// The entry that holds it.
 const ENTRY: &str = "record";
@@ -18,12 +19,18 @@ pub fn record_secret(environment: &str) -> String {
 }
 
 impl Cluster {
-    /// Keeps a copy of the record.
+    /// Keeps a copy of the record, in the place of the one that is there.
     ///
     /// # Errors
-    /// The API server refuses.
+    /// The API server refuses; usage, where a newer windtunnel wrote the one that is there.
     pub async fn keep_record(&self, record: &Record) -> Result<(), Failure> {
-        let text = serde_json::to_string(record).during(Kind::Bug, "cannot write the record")?;
+        let text = document::text(record)?;
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &record.namespace);
+        let there = secrets
+            .get_opt(&record_secret(&record.name))
+            .await
+            .during(Kind::Cluster, "cannot look at the kept record")?;
+        there.and_then(entry).map_or(Ok(None), |there| read(&there, &record.name))?;
         self.put_secret(&record.namespace, &record_secret(&record.name), record.into(), &[(ENTRY, text)]).await
     }
 
@@ -31,7 +38,7 @@ impl Cluster {
     /// look.
     ///
     /// # Errors
-    /// The API server does not answer, or this user may not list Secrets.
+    /// The API server does not answer, or this user may not list Secrets; usage, where a newer windtunnel wrote a copy.
     pub async fn kept_records(
         &self,
         environment: &str,
@@ -50,10 +57,20 @@ impl Cluster {
         let listed = listed.during(Kind::Cluster, "cannot list the Secrets")?;
         let name = record_secret(environment);
         let kept = listed.items.into_iter().filter(|found| found.metadata.name.as_ref() == Some(&name));
-        let texts = kept.filter_map(|found| found.data?.remove(ENTRY));
-        // One of a newer windtunnel is no more use than none.
-        let records = texts.filter_map(|text| serde_json::from_slice::<Record>(&text.0).ok());
-        Ok(records.filter(|record| record.format == FORMAT && record.name == environment).collect())
+        kept.filter_map(entry).filter_map(|text| read(&text, environment).transpose()).collect()
+    }
+}
+
+fn entry(kept: Secret) -> Option<Vec<u8>> {
+    Some(kept.data?.remove(ENTRY)?.0)
+}
+
+/// A copy that is damaged is no more use than none: the next `up` writes it anew.
+fn read(text: &[u8], environment: &str) -> Result<Option<Record>, Failure> {
+    match document::parse::<Record>(text) {
+        Ok(record) => Ok(Some(record).filter(|record| record.name == environment)),
+        Err(Trouble::Damaged(_)) => Ok(None),
+        Err(newer @ Trouble::Newer { .. }) => Err(newer.of(&format!("the record of `{environment}` in its cluster"))),
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, ListParams, Preconditions};
-use kube::core::NamespaceResourceScope;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Preconditions};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -43,14 +43,68 @@ impl Extent {
     }
 }
 
+/// What goes with the data, in this order: claims with their volumes, and what has settings and keys.
+fn data() -> [ApiResource; 3] {
+    [
+        ApiResource::erase::<PersistentVolumeClaim>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<Secret>(&()),
+    ]
+}
+
+/// An object that goes with the data.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Data {
+    /// Its kind, in lower case.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
 impl Cluster {
+    /// What [`Cluster::remove_data`] removes, object by object.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn data(&self, namespace: &str, owner: Owner<'_>) -> Result<Vec<Data>, Failure> {
+        let which = Extent::Data.selector(owner.environment);
+        let mut found = Vec::new();
+        for resource in data() {
+            for object in self.labelled(namespace, &resource, &which, owner).await? {
+                found.push(Data { kind: resource.kind.to_lowercase(), name: object.name_any() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The volumes with claims of a namespace that outlive their claims, data and all, because their class says so: name of the volume and
+    /// of its claim. None where this user may not list volumes, which belong to no namespace.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn retained_volumes(&self, namespace: &str) -> Result<Vec<(String, String)>, Failure> {
+        let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
+        let listed = match volumes.list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Vec::new()),
+            listed => listed.during(Kind::Cluster, "cannot list the volumes")?,
+        };
+        let retained = listed.items.into_iter().filter_map(|volume| {
+            let name = volume.name_any();
+            let spec = volume.spec?;
+            let claim = spec.claim_ref.filter(|claim| claim.namespace.as_deref() == Some(namespace))?;
+            let is_retained = spec.persistent_volume_reclaim_policy.as_deref() == Some("Retain");
+            is_retained.then(|| (name, claim.name.unwrap_or_default()))
+        });
+        Ok(retained.collect())
+    }
+
     /// Removes the pods of the environment, which its controllers do not make again, and waits until none is left.
     ///
     /// # Errors
     /// The API server refuses; timeout after two minutes, naming a pod that is left.
     pub async fn end_pods(&self, namespace: &str, owner: Owner<'_>, extent: Extent) -> Result<(), Failure> {
         let which = extent.selector(owner.environment);
-        self.remove_all::<Pod>(namespace, &which, owner).await?;
+        self.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &which, owner).await?;
         self.await_none::<Pod>(namespace, &which, owner, PODS_END, "pod").await
     }
 
@@ -68,9 +122,9 @@ impl Cluster {
     ) -> Result<Vec<String>, Failure> {
         let which = Extent::Data.selector(owner.environment);
         let volumes = self.volumes(namespace, &which, owner).await?;
-        self.remove_all::<PersistentVolumeClaim>(namespace, &which, owner).await?;
-        self.remove_all::<ConfigMap>(namespace, &which, owner).await?;
-        self.remove_all::<Secret>(namespace, &which, owner).await?;
+        for resource in data() {
+            self.remove_all(namespace, &resource, &which, owner).await?;
+        }
         self.await_none::<PersistentVolumeClaim>(namespace, &which, owner, deadline, "volume claim").await?;
         self.volumes_left(&volumes, deadline).await
     }
@@ -128,16 +182,31 @@ impl Cluster {
         Err(Failure::new(Kind::Timeout, message))
     }
 
-    pub(super) async fn remove_all<K>(&self, namespace: &str, which: &str, owner: Owner<'_>) -> Result<(), Failure>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
-    {
-        let objects: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let doing = || format!("cannot remove the {} with {which}", K::plural(&()));
-        let selector = ListParams::default().labels(which);
+    /// Those of the environment's own objects that have the labels.
+    async fn labelled(
+        &self,
+        namespace: &str,
+        resource: &ApiResource,
+        which: &str,
+        owner: Owner<'_>,
+    ) -> Result<Vec<PartialObjectMeta<DynamicObject>>, Failure> {
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        let listed = objects.list_metadata(&ListParams::default().labels(which)).await;
+        let listed = listed.during(Kind::Cluster, format!("cannot list the {} with {which}", resource.plural))?;
+        Ok(listed.items.into_iter().filter(|object| owner.owns(&object.metadata)).collect())
+    }
+
+    pub(super) async fn remove_all(
+        &self,
+        namespace: &str,
+        resource: &ApiResource,
+        which: &str,
+        owner: Owner<'_>,
+    ) -> Result<(), Failure> {
+        let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        let doing = || format!("cannot remove the {} with {which}", resource.plural);
         // One by one: the right to delete a whole collection is another one, which fewer users have.
-        let listed = objects.list_metadata(&selector).await.during(Kind::Cluster, doing())?;
-        for object in listed.items.into_iter().filter(|object| owner.owns(&object.metadata)) {
+        for object in self.labelled(namespace, resource, which, owner).await? {
             match objects.delete(&object.name_any(), &this_very(&object.metadata)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 deleted => drop(deleted.during(Kind::Cluster, doing())?),

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{ListParams, LogParams};
+use kube::api::{ApiResource, ListParams, LogParams};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, ResourceExt};
@@ -153,7 +153,7 @@ impl Workers {
 /// # Errors
 /// The API server refuses or does not answer.
 pub async fn delete_workers(cluster: &Cluster, namespace: &str, owner: Owner<'_>, dag_id: &str) -> Result<(), Failure> {
-    cluster.remove_all::<Pod>(namespace, &selector(dag_id), owner).await
+    cluster.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &selector(dag_id), owner).await
 }
 
 /// The last lines that a worker pod wrote to its own output, which says more than the task log where the task never began.

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::passphrase;
+use super::work::Work;
 use crate::backup::{self, FORMAT, Keys, Manifest};
 use crate::cli::BackupArgs;
 use crate::cluster::Cluster;
 use crate::error::{Failure, Kind};
 use crate::images::size::size;
 use crate::stacks;
-use crate::state::{Lock, Record};
+use crate::state::Record;
 use crate::steps::database::Database;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -27,7 +28,7 @@ pub async fn backup(arguments: &BackupArgs, name: &str, ui: &Ui, surroundings: &
     let record = Record::require(&paths, name)?;
     let path = target(arguments, surroundings)?;
     let passphrase = passphrase::new(arguments.passphrase_file.as_deref(), ui, surroundings)?;
-    let _lock = Lock::take(&paths.lock())?;
+    let _work = Work::begin(name, &paths, ui).await?;
 
     let step = ui.step("backup_database", "Reading the database");
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;

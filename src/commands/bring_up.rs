@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::work::Work;
 use super::{announce, remembered};
 use crate::airflow::Client;
 use crate::error::Failure;
 use crate::plan::Plan;
-use crate::state::{EnvironmentPaths, FORMAT, Lock, Record, RecordedImage, new_id};
+use crate::state::{EnvironmentPaths, Record, RecordedImage, new_id};
 use crate::steps::claim::{self, Claim};
 use crate::steps::install::Installation;
 use crate::steps::prerequisites::{Prerequisites, Provider, Rendering};
@@ -41,7 +42,7 @@ pub(super) enum Ended {
 /// As [`super::up::up`].
 pub(super) async fn bring_up(
     mut wanted: Wanted,
-    held: Option<Lock>,
+    held: Option<Work>,
     ui: &Ui,
     surroundings: &Surroundings,
 ) -> Result<Ended, Failure> {
@@ -53,9 +54,9 @@ pub(super) async fn bring_up(
     let context = Context { plan, paths: &paths, surroundings, ui };
     let is_new = !paths.root().exists();
     paths.create()?;
-    let lock = match held {
-        Some(lock) => lock,
-        None => Lock::take(&paths.lock())?,
+    let work = match held {
+        Some(work) => work,
+        None => Work::begin(&plan.name, &paths, ui).await?,
     };
     ui.keep_events(&paths.events())?;
 
@@ -83,7 +84,7 @@ pub(super) async fn bring_up(
     };
     let record = record(plan, &ready, left_out.clone(), before.as_ref());
     if let Some(again) = taken(claim, &record, &paths, ui)? {
-        return again.go_on(wanted, lock, ui, surroundings).await;
+        return again.go_on(wanted, work, ui, surroundings).await;
     }
     // In a cluster of its own, what was installed before tells the id; until it has, one that was drawn just now is not kept.
     let is_unsure = before.as_ref().is_none_or(|before| before.id.is_none()) && paths.credentials().exists();
@@ -100,11 +101,16 @@ pub(super) async fn bring_up(
     let claim = match &ready.provider {
         Provider::Existing(_) => Claim::Known,
         Provider::Kind { .. } | Provider::Minikube { .. } => {
-            claim::look(plan, &paths, before.as_ref(), &cluster).await?
+            let claim = claim::look(plan, &paths, before.as_ref(), &cluster).await;
+            if claim.is_err() && before.is_none() {
+                // What was written above would stand in for what the cluster has not told.
+                Record::forget(&paths)?;
+            }
+            claim?
         }
     };
     if let Some(again) = taken(claim, &record, &paths, ui)? {
-        return again.go_on(wanted, lock, ui, surroundings).await;
+        return again.go_on(wanted, work, ui, surroundings).await;
     }
     if is_unsure {
         record.save(&paths)?;
@@ -171,19 +177,19 @@ fn taken(claim: Claim, record: &Record, paths: &EnvironmentPaths, ui: &Ui) -> Re
             Ok(Some(Again::Id(id)))
         }
         Claim::Kept(kept) => {
-            remembered::keep(&kept, paths, ui)?;
+            remembered::keep(&kept, "the cluster", paths, ui)?;
             Ok(Some(Again::Record))
         }
     }
 }
 
 impl Again {
-    async fn go_on(self, wanted: Wanted, lock: Lock, ui: &Ui, surroundings: &Surroundings) -> Result<Ended, Failure> {
+    async fn go_on(self, wanted: Wanted, work: Work, ui: &Ui, surroundings: &Surroundings) -> Result<Ended, Failure> {
         match self {
             Self::Record => Ok(Ended::Remembered),
             Self::Id(id) => {
                 let plan = Plan { id: Some(id), ..wanted.plan };
-                Box::pin(bring_up(Wanted { plan, ..wanted }, Some(lock), ui, surroundings)).await
+                Box::pin(bring_up(Wanted { plan, ..wanted }, Some(work), ui, surroundings)).await
             }
         }
     }
@@ -191,7 +197,6 @@ impl Again {
 
 fn record(plan: &Plan, ready: &Prerequisites, left_out: Vec<String>, before: Option<&Record>) -> Record {
     Record {
-        format: FORMAT,
         name: plan.name.clone(),
         id: plan.id.clone(),
         cluster: plan.cluster.clone(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::{Failure, Kind};
 use crate::plan;
-use crate::state::{Credentials, EnvironmentPaths, Record, USER, read_json};
+use crate::state::{Credentials, EnvironmentPaths, Record, USER, document};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -35,7 +35,7 @@ pub fn credentials(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(
 
 /// The credentials of an environment that is there.
 pub(super) fn read(paths: &EnvironmentPaths, name: &str) -> Result<Credentials, Failure> {
-    read_json(&paths.credentials())?.ok_or_else(|| {
+    document::read(&paths.credentials()).into_result()?.ok_or_else(|| {
         Failure::new(Kind::NoEnvironment, format!("the credentials of environment `{name}` are not on this machine"))
             .evidence(format!("{} is not there", paths.credentials().display()))
             .hint("to have them made or taken from the cluster: `windtunnel up`")

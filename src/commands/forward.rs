@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
+use super::work::Work;
 use crate::cli::{ForwardCommand, PortArgs, RunArgs, StarterChoice};
 use crate::cluster::forward::process::Manner;
 use crate::cluster::forward::unit::{Starter, Unit};
 use crate::cluster::forward::{process, supervise};
 use crate::error::{Failure, Kind};
-use crate::state::{EnvironmentPaths, ForwardStatus, Lock, Record};
+use crate::state::{EnvironmentPaths, ForwardStatus, Record};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -27,14 +28,14 @@ pub async fn forward(
     let mut record = Record::require(&paths, name)?;
     match command {
         ForwardCommand::Start(ports) => {
-            let _lock = Lock::take(&paths.lock())?;
+            let _work = Work::begin(name, &paths, ui).await?;
             remember(ports, &paths, &mut record)?;
             let status = supervise::ensure_running(surroundings, &paths, &record, ui).await?;
             show(&status, ui);
             Ok(())
         }
         ForwardCommand::Stop => {
-            let _lock = Lock::take(&paths.lock())?;
+            let _work = Work::begin(name, &paths, ui).await?;
             let ran = supervise::ensure_stopped(&paths, ui).await?;
             if ui.is_json() {
                 ui.document(&json!({ "running": false, "stopped": ran }));
@@ -50,7 +51,7 @@ pub async fn forward(
 
 /// What was asked for is remembered; what was not, stays.
 fn remember(arguments: &PortArgs, paths: &EnvironmentPaths, record: &mut Record) -> Result<(), Failure> {
-    if arguments.also.is_empty() && !arguments.only_web {
+    if !arguments.is_said() {
         return Ok(());
     }
     supervise::remember_ports(paths, record, &arguments.also)
@@ -68,7 +69,12 @@ async fn run(arguments: &RunArgs, paths: &EnvironmentPaths, mut record: Record, 
             SocketAddr::new(address, record.port)
         ));
     }
-    remember(&arguments.ports, paths, &mut record)?;
+    if arguments.ports.is_said() {
+        // Only for as long as the record is written: the forward itself hinders nobody.
+        let _work = Work::begin(&record.name, paths, ui).await?;
+        record = Record::require(paths, &record.name)?;
+        remember(&arguments.ports, paths, &mut record)?;
+    }
     let manner = Manner { detached: arguments.detached, address, only: arguments.route.map(Into::into) };
     process::run(paths, &record, manner, ui).await
 }

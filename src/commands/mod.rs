@@ -11,6 +11,7 @@ pub mod down;
 pub mod explain;
 pub mod forward;
 pub mod init;
+mod interrupted;
 pub mod kubeconfig;
 pub mod list;
 pub mod logs;
@@ -28,3 +29,6 @@ pub mod stop;
 pub mod up;
 pub mod why;
 pub mod wizard;
+mod work;
+
+pub use interrupted::interrupted;

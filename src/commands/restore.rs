@@ -1,6 +1,7 @@
 //! `windtunnel restore`: an environment gets the metadata database of a backup, and the keys that it needs.
 
 use super::backup::does_not_run;
+use super::work::Work;
 use super::{bring_up, passphrase, up};
 use crate::backup::{Backup, Content, Manifest};
 use crate::cli::RestoreArgs;
@@ -8,7 +9,7 @@ use crate::cluster::Cluster;
 use crate::error::{Failure, Kind};
 use crate::profile::Generation;
 use crate::stacks;
-use crate::state::{Lock, Record};
+use crate::state::Record;
 use crate::steps::database::Database;
 use crate::steps::replace_database::Replacement;
 use crate::surroundings::Surroundings;
@@ -37,7 +38,7 @@ pub async fn restore(arguments: &RestoreArgs, name: &str, ui: &Ui, surroundings:
     step.done(format!("{environment}, Airflow {airflow}, of {time:.0}"));
     fits(&backup.manifest, &record)?;
 
-    let lock = Lock::take(&paths.lock())?;
+    let work = Work::begin(name, &paths, ui).await?;
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let releases = stacks::release_names((&record).into());
     cluster.own_releases(&record.namespace, &releases, (&record).into()).await.map_err(does_not_run)?;
@@ -62,7 +63,7 @@ pub async fn restore(arguments: &RestoreArgs, name: &str, ui: &Ui, surroundings:
         backup: &backup,
     };
     replacement.make(ui).await?;
-    Box::pin(bring_up::bring_up(up::as_before(name, ui, surroundings)?, Some(lock), ui, surroundings)).await.map(drop)
+    Box::pin(bring_up::bring_up(up::as_before(name, ui, surroundings)?, Some(work), ui, surroundings)).await.map(drop)
 }
 
 fn what_goes(name: &str, now: &Content, manifest: &Manifest) -> String {

@@ -66,7 +66,7 @@ struct Status {
 /// Unhealthy, where anything is not well; the screen has been printed then.
 pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
-    let record = remembered::require(&paths, name, ui).await?;
+    let record = remembered::require(name, ui, surroundings).await?;
     let status = take(&record, &paths, surroundings, ui).await?;
     if ui.is_json() {
         ui.document(&status);

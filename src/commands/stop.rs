@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::work::Work;
 use crate::error::Failure;
-use crate::state::{Lock, Record};
+use crate::state::Record;
 use crate::steps;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -16,7 +17,7 @@ use crate::ui::event::Event;
 pub async fn stop(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     let paths = surroundings.paths.environment(name);
     let record = Record::require(&paths, name)?;
-    let _lock = Lock::take(&paths.lock())?;
+    let _work = Work::begin(name, &paths, ui).await?;
     steps::forward::stop(&paths, ui).await?;
     steps::stop_cluster::ensure(&record, &paths, surroundings, ui).await?;
     let option = surroundings.name_option(name);

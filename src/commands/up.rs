@@ -1,6 +1,7 @@
 //! `windtunnel up`: the environment is there, proven, and reachable. Idempotent.
 
 use super::bring_up::{Ended, Wanted};
+use super::remembered::Remembered;
 use super::{announce, bring_up, contexts, remembered};
 use crate::cli::{Settings, UpArgs};
 use crate::error::{During, Failure, Kind};
@@ -18,7 +19,11 @@ use crate::ui::Ui;
 /// Whatever keeps a step from doing what it is for; what earlier steps made stays, and the next `up` goes on from there.
 pub async fn up(arguments: &UpArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     plan::check_name("environment name", name)?;
-    remembered::record(&surroundings.paths.environment(name), name, ui).await?;
+    if let Remembered::Lost(failure) = remembered::look(name, ui, surroundings).await?
+        && !gather(&arguments.settings, name, surroundings)?.names_cluster()
+    {
+        return Err(failure);
+    }
     let wanted = wanted_by(arguments, name, ui, surroundings).await?;
     if arguments.dry_run {
         let paths = surroundings.paths.environment(&wanted.plan.name);
@@ -94,6 +99,11 @@ struct Gathered {
 }
 
 impl Gathered {
+    /// Whether it was said where the cluster is that is not known by itself.
+    fn names_cluster(&self) -> bool {
+        self.wishes.context.is_some() || self.wishes.provider.is_some_and(|provider| provider != Provider::Kind)
+    }
+
     /// Whether a cluster that exists is wanted, and nobody has said which.
     fn lacks_context(&self) -> bool {
         self.before.is_none() && self.wishes.provider == Some(Provider::Existing) && self.wishes.context.is_none()

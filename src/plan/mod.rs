@@ -186,7 +186,6 @@ mod tests {
 
     fn record() -> Record {
         Record {
-            format: crate::state::FORMAT,
             name: "airflow-cluster".to_owned(),
             id: None,
             cluster: ClusterPlan::Kind,

@@ -21,14 +21,23 @@ use crate::tools::docker::{Container, Docker};
 use crate::tools::minikube::{Minikube, Profile, State};
 use crate::ui::Ui;
 use owner::Owner;
-pub use owner::{file, made_by_windtunnel};
+pub use owner::{dag_folder, file, made_by_windtunnel};
 
 /// The driver whose nodes are containers of the Docker Engine.
 pub const DOCKER: &str = "docker";
 /// The label that minikube puts on the containers of a profile.
 const PROFILE_LABEL: &str = "name.minikube.sigs.k8s.io";
 
-/// Looks what there is, after `minikube status` told `state`; `home` is minikube's own folder.
+/// The mark of a profile: where minikube keeps what it knows of it, and the DAG folder that ours has.
+#[derive(Clone, Copy)]
+pub struct Mark<'a> {
+    /// minikube's own folder.
+    pub home: &'a Path,
+    /// The environment's DAG folder. Where this machine has forgotten the environment, the one that is asked for now.
+    pub dags: &'a Path,
+}
+
+/// Looks what there is, after `minikube status` told `state`.
 ///
 /// # Errors
 /// Foreign, where a profile or container of that name was not made by this environment; it is left as it is. minikube's file of the
@@ -37,12 +46,12 @@ pub async fn find(
     docker: Option<&Docker>,
     profile: &str,
     state: State,
-    home: &Path,
+    mark: Mark<'_>,
     paths: &EnvironmentPaths,
     ui: &Ui,
 ) -> Result<Found, Failure> {
     let record = Record::load(paths)?;
-    let owner = owner::of(home, profile, record.as_ref())?;
+    let owner = owner::of(mark.home, profile, record.as_ref().map_or(mark.dags, |record| &record.dags))?;
     if let Owner::Another(evidence) = &owner {
         return Err(foreign(profile, evidence));
     }
@@ -51,7 +60,7 @@ pub async fn find(
         None => None,
     };
     if let Some(container) = container {
-        return judge(profile, state, &container, record.is_some());
+        return judge(profile, state, &container, record.is_some() || owner == Owner::Us);
     }
     if state == State::Absent {
         return Ok(Found::Absent);
@@ -93,7 +102,8 @@ pub async fn look(
     let minikube = Minikube::find(&places_of(record.bundle.as_deref(), "minikube", surroundings), ui).await?;
     let kubeconfig = paths.kubeconfig();
     let state = minikube.state(Profile { name: &record.name, kubeconfig: &kubeconfig }, ui).await?;
-    let found = find(docker.as_ref(), &record.name, state, home, paths, ui).await?;
+    let mark = Mark { home, dags: &record.dags };
+    let found = find(docker.as_ref(), &record.name, state, mark, paths, ui).await?;
     Ok(Looked { docker, minikube, found })
 }
 

@@ -254,7 +254,6 @@ fn what_cannot_be_is_refused_with_the_reason() {
 #[test]
 fn another_kind_of_data_is_refused_with_what_to_do() {
     let before = |stack, airflow: &str| crate::state::Record {
-        format: crate::state::FORMAT,
         name: "airflow-cluster".to_owned(),
         id: None,
         cluster: plan::ClusterPlan::Kind,

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::document::{Document, Step};
 use crate::error::Failure;
 
 /// The name of the one user.
@@ -29,6 +30,10 @@ pub struct Credentials {
     /// Signs the tokens of the REST and execution interfaces; at least 64 characters, for HS512.
     #[serde(serialize_with = "expose")]
     pub jwt_secret: SecretString,
+}
+
+impl Document for Credentials {
+    const STEPS: &'static [Step] = &[];
 }
 
 impl Credentials {

@@ -1,5 +1,6 @@
 //! Files that hold secrets or must never be half-written.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -20,7 +21,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        Ok(())
+        // Else a power cut may undo the renaming, and leave the old text or none.
+        File::open(folder)?.sync_all()
     };
     write().during(Kind::Usage, format!("cannot write {}", path.display()))
 }

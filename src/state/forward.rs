@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::document::{Document, Step};
+
 /// How bytes travel from the forward to the pod.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "by")]
@@ -95,6 +97,10 @@ pub struct ForwardState {
     /// How the other ports are, in the order of the settings.
     #[serde(default)]
     pub also_conditions: Vec<ForwardCondition>,
+}
+
+impl Document for ForwardState {
+    const STEPS: &'static [Step] = &[];
 }
 
 const fn localhost() -> IpAddr {

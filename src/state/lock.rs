@@ -5,12 +5,41 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use crate::error::{During, Failure, Kind};
 
-/// Held until dropped, or until the process ends in whatever way.
+/// Held until dropped, or until the process ends in whatever way; and by the tools that it runs, each until it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+/// The part of a lock that tools get: as long as one of them lives, the lock is held.
+#[derive(Debug)]
+pub struct Share {
+    file: File,
+}
+
+impl Share {
+    /// What holds the lock in a tool: its stdin, of which it reads nothing, for all that is written is behind its end. A tool's own children
+    /// get another stdin, so what it may leave running does not hold the lock.
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub fn stdin(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Writes down who holds the lock beside us.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn note(&mut self, process: u32, program: &str) -> std::io::Result<()> {
+        // At once, so that nobody reads half of it.
+        self.file.write_all(format!("{process} {program}\n").as_bytes())
+    }
 }
 
 impl Lock {
@@ -43,8 +72,17 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error).during(Kind::Usage, doing()),
         }
         file.set_len(0).during(Kind::Usage, doing())?;
-        write!(file, "{}", std::process::id()).during(Kind::Usage, doing())?;
-        Ok(Some(Self { _file: file }))
+        writeln!(file, "{}", std::process::id()).during(Kind::Usage, doing())?;
+        Ok(Some(Self { file }))
+    }
+
+    /// The part for the tools that this process runs from now on.
+    ///
+    /// # Errors
+    /// There are too many open files.
+    pub fn share(&self) -> Result<Share, Failure> {
+        let file = self.file.try_clone().during(Kind::Usage, "cannot share the environment's lock")?;
+        Ok(Share { file })
     }
 
     /// Whether somebody holds the lock. Changes nothing.
@@ -77,7 +115,25 @@ impl Lock {
 /// The process that wrote itself into the lock file last.
 #[must_use]
 pub fn holder(path: &Path) -> Option<u32> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    std::fs::read_to_string(path).ok()?.lines().next()?.trim().parse().ok()
+}
+
+/// The tools that the last holder ran and that live: process and program.
+#[must_use]
+pub fn tools(path: &Path) -> Vec<(u32, String)> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let noted = text.lines().skip(1).filter_map(|line| {
+        let (process, program) = line.split_once(' ')?;
+        Some((process.parse().ok()?, program.to_owned()))
+    });
+    noted.filter(|(process, _)| lives(*process)).collect()
+}
+
+/// Whether there is such a process, whosever it is.
+#[must_use]
+pub fn lives(process: u32) -> bool {
+    let process = process.try_into().ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| !matches!(test_kill_process(process), Err(Errno::SRCH)))
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
@@ -99,6 +155,27 @@ mod tests {
         assert!(failure.evidence[0].contains(&std::process::id().to_string()));
         drop(first);
         assert!(!Lock::is_held(&path).unwrap());
+        Lock::take(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_has_a_share_holds_it_and_reads_nothing_of_it() {
+        use std::io::Read;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = Lock::take(&path).unwrap();
+        let mut share = lock.share().unwrap();
+        let mut stdin = share.stdin().unwrap();
+        share.note(std::process::id(), "helm").unwrap();
+        share.note(u32::MAX >> 1, "kind").unwrap();
+        let mut read = String::new();
+        stdin.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "");
+        drop((lock, share));
+        assert!(Lock::attempt(&path).unwrap().is_none());
+        assert_eq!(holder(&path), Some(std::process::id()));
+        assert_eq!(tools(&path), [(std::process::id(), "helm".to_owned())], "the other one does not live");
+        drop(stdin);
         Lock::take(&path).unwrap();
     }
 }

@@ -3,10 +3,11 @@
 //! Files are 0600 and written atomically, folders 0700. Nothing here knows a cluster.
 
 mod credentials;
+pub mod document;
 mod extra_port;
 mod file;
 mod forward;
-mod lock;
+pub mod lock;
 mod paths;
 mod record;
 
@@ -14,6 +15,6 @@ pub use credentials::{Credentials, USER, expose};
 pub use extra_port::ExtraPort;
 pub use file::{read_json, remove_file, write_json, write_private};
 pub use forward::{ForwardCondition, ForwardRoute, ForwardSettings, ForwardState, ForwardStatus, ForwardedPort};
-pub use lock::{Lock, holder as lock_holder};
+pub use lock::Lock;
 pub use paths::{EnvironmentPaths, Paths};
-pub use record::{FORMAT, Record, RecordedImage, new_id};
+pub use record::{Record, RecordedImage, new_id};

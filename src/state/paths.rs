@@ -79,6 +79,12 @@ impl EnvironmentPaths {
         self.root.join("environment.json")
     }
 
+    /// The same again: what befalls one file need not befall the other, and a cluster that does not run cannot be asked.
+    #[must_use]
+    pub fn record_copy(&self) -> PathBuf {
+        self.root.join("environment.copy.json")
+    }
+
     /// Keys and passwords: [`crate::state::Credentials`].
     #[must_use]
     pub fn credentials(&self) -> PathBuf {

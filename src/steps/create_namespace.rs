@@ -12,7 +12,7 @@ use crate::error::{Failure, Kind};
 use crate::plan::{Plan, Provider};
 use crate::profile::StackName;
 use crate::stacks;
-use crate::state::{self, Credentials};
+use crate::state::{Credentials, document};
 
 /// How many objects of a foreign namespace are named.
 const NAMED: usize = 10;
@@ -83,7 +83,7 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
     let secret = stacks::credentials_secret(&plan.name);
     let found = cluster.credentials(&plan.namespace, &secret, plan.into()).await?;
     let is_there = found.is_some();
-    let kept: Option<Credentials> = state::read_json(&paths.credentials())?;
+    let kept: Option<Credentials> = document::read(&paths.credentials()).into_result()?;
     let credentials = match found {
         Some(credentials) => {
             // Elsewhere somebody else may have made the environment anew, from another machine.
@@ -97,7 +97,7 @@ async fn ensure_credentials(context: Context<'_>, cluster: &Cluster) -> Result<C
             None => Credentials::random()?,
         },
     };
-    state::write_json(&paths.credentials(), &credentials)?;
+    document::write(&paths.credentials(), &credentials)?;
     for (secret, entries) in stacks::secrets(plan.into(), &credentials) {
         // The first one is known to be complete as far as the lite stack goes; others have more in it, which an earlier stack did not need.
         let is_plain = is_there && plan.profile.stack == StackName::Lite;

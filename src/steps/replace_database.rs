@@ -11,7 +11,7 @@ use crate::cluster::removal::Extent;
 use crate::cluster::workload::WorkloadKind;
 use crate::error::{During, Failure, Kind};
 use crate::stacks;
-use crate::state::{self, Credentials, EnvironmentPaths, Record};
+use crate::state::{Credentials, EnvironmentPaths, Record, document};
 use crate::steps::database::Database;
 use crate::ui::{Step, Ui};
 
@@ -49,7 +49,7 @@ impl Replacement<'_> {
         let airflow = Paused { namespace, owner, releases: &releases, workloads: &users };
         self.database.drop_replaced().await?;
         // Should what follows be cut short, the next `up` finds this, and goes on from there.
-        state::write_json(&self.paths.restoring(), &self.backup.keys)?;
+        document::write(&self.paths.restoring(), &self.backup.keys)?;
         if users.iter().any(|workload| workload.kind == WorkloadKind::Job) {
             // Only Helm makes a Job that is done anew, and a migration may be one.
             self.cluster.forget_inputs(namespace, name, owner).await?;
@@ -95,7 +95,7 @@ pub async fn finish(
     record: &Record,
 ) -> Result<(), Failure> {
     let Context { paths, ui, .. } = context;
-    let Some(after) = state::read_json::<backup::Keys>(&paths.restoring())? else { return Ok(()) };
+    let Some(after) = document::read::<backup::Keys>(&paths.restoring()).into_result()? else { return Ok(()) };
     let component = stacks::component(record.into(), "database")?;
     let workloads = [component.workload];
     if !cluster.has_workloads(&record.namespace, &workloads).await? {
@@ -116,7 +116,7 @@ pub async fn finish(
         let secret = stacks::credentials_secret(&record.name);
         let before = match cluster.credentials(&record.namespace, &secret, record.into()).await? {
             Some(credentials) => Some(credentials),
-            None => state::read_json(&paths.credentials())?,
+            None => document::read(&paths.credentials()).into_result()?,
         };
         let before =
             before.ok_or_else(|| Failure::new(Kind::Unhealthy, format!("the keys of {} are lost", record.name)))?;
@@ -146,7 +146,7 @@ impl Keys<'_> {
         for (secret, entries) in stacks::secrets(self.record.into(), credentials) {
             self.cluster.put_secret(namespace, &secret, self.record.into(), &entries).await?;
         }
-        state::write_json(&self.paths.credentials(), credentials)
+        document::write(&self.paths.credentials(), credentials)
     }
 
     /// Database and keys fit: what would be needed to go on is removed.

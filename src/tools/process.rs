@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use duct::unix::HandleExt;
 use tokio::sync::mpsc;
 
 use crate::error::{Failure, Kind};
 use crate::ui::Ui;
 
+mod ending;
 mod terminal;
+
+use ending::Running;
+pub use ending::{await_told, hold, kill_told};
 
 /// How many of a failed child's last lines are kept as evidence.
 const TAIL: usize = 15;
@@ -157,7 +160,7 @@ impl Command {
     /// As [`Command::outcome`].
     pub async fn outcome_of_both(&self, kind: Kind, ui: &Ui, mut on_line: impl FnMut(&str)) -> Result<Output, Failure> {
         let mut both = String::new();
-        let joined = self.expression().stderr_to_stdout();
+        let joined = self.expression()?.stderr_to_stdout();
         let output = self
             .watch(joined, Watched::Stdout, kind, ui, |line| {
                 on_line(line);
@@ -191,7 +194,7 @@ impl Command {
     }
 
     async fn outcome_watched(&self, kind: Kind, ui: &Ui, on_line: impl FnMut(&str)) -> Result<Output, Failure> {
-        self.watch(self.expression().stdout_capture(), Watched::Stderr, kind, ui, on_line).await
+        self.watch(self.expression()?.stdout_capture(), Watched::Stderr, kind, ui, on_line).await
     }
 
     async fn watch(
@@ -209,7 +212,7 @@ impl Command {
             Watched::Stderr => expression.stderr_file(writer_end).unchecked(),
         };
         let handle = Arc::new(expression.start().map_err(|error| self.not_started(&error))?);
-        let mut running = Running { handle: Arc::clone(&handle), has_ended: false };
+        let mut running = Running::begin(self.programs(), &handle);
         // The expression holds our end of the pipe, which would keep the reader below from ever seeing its end.
         drop(expression);
 
@@ -260,14 +263,28 @@ impl Command {
     pub fn start_detached(&self, log: File, ui: &Ui) -> Result<(u32, std::io::PipeReader), Failure> {
         ui.command(&self.line());
         let (reader, writer) = std::io::pipe().map_err(|error| self.not_started(&error))?;
-        let expression = self.expression().stdout_file(writer).stderr_file(log).unchecked();
+        let expression = self.without_lock().stdin_null().stdout_file(writer).stderr_file(log).unchecked();
         let handle = expression.start().map_err(|error| self.not_started(&error))?;
         let process = handle.pids().first().copied().ok_or_else(|| Failure::bug("a started child has no id"))?;
         Ok((process, reader))
     }
 
-    /// The child with its environment and input; what becomes of its output is the caller's choice.
-    fn expression(&self) -> duct::Expression {
+    /// The child with its environment and input; what becomes of its output is the caller's choice. It holds the lock of the environment
+    /// that is worked on: should this process be killed, the next one sees that its child still is at work.
+    fn expression(&self) -> Result<duct::Expression, Failure> {
+        let expression = self.without_lock();
+        Ok(match &self.input {
+            Input::Nothing => match ending::stdin().map_err(|error| self.not_started(&error))? {
+                Some(lock) => expression.stdin_file(lock),
+                None => expression.stdin_null(),
+            },
+            Input::Bytes(bytes) => expression.stdin_bytes(bytes.clone()),
+            Input::Child(source) => source.expression()?.pipe(expression),
+        })
+    }
+
+    /// The child with its environment alone.
+    fn without_lock(&self) -> duct::Expression {
         // As a path, a bare name would be looked for in the working folder and not on PATH.
         let mut expression = duct::cmd(self.program.as_os_str(), &self.arguments);
         // It opens backups, and no child makes any: the forward would keep it for days.
@@ -278,31 +295,19 @@ impl Command {
         for name in self.withheld {
             expression = expression.env_remove(name);
         }
-        match &self.input {
-            Input::Nothing => expression.stdin_null(),
-            Input::Bytes(bytes) => expression.stdin_bytes(bytes.clone()),
-            Input::Child(source) => source.expression().pipe(expression),
-        }
+        expression
+    }
+
+    /// The programs that are run, from left to right.
+    fn programs(&self) -> Vec<String> {
+        let mut programs = if let Input::Child(source) = &self.input { source.programs() } else { Vec::new() };
+        programs.push(name(&self.program));
+        programs
     }
 
     fn not_started(&self, error: &std::io::Error) -> Failure {
         Failure::new(Kind::Prerequisite, format!("`{}` cannot be started", name(&self.program)))
             .evidence(error.to_string())
-    }
-}
-
-/// A child that is told to end when nobody waits for it any more, as after Ctrl-C.
-struct Running {
-    handle: Arc<duct::Handle>,
-    has_ended: bool,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            // One that has just ended by itself is what was wanted.
-            let _ = self.handle.send_signal(rustix::process::Signal::TERM.as_raw());
-        }
     }
 }
 

@@ -90,6 +90,17 @@ pub struct Ui {
     documented: AtomicBool,
     /// Where events are kept as well, whether the user wants to see them or not.
     journal: Mutex<Option<std::fs::File>>,
+    /// What is told of where it is cut short.
+    work: Mutex<Work>,
+}
+
+/// What a command is at.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// The environment that is changed; `None` before anything may be.
+    pub environment: Option<String>,
+    /// The names of the steps that had begun and did not come to their end.
+    pub cut_short: Vec<&'static str>,
 }
 
 impl Ui {
@@ -117,6 +128,7 @@ impl Ui {
             output: Mutex::new(()),
             documented: AtomicBool::new(false),
             journal: Mutex::new(None),
+            work: Mutex::default(),
         }
     }
 
@@ -192,6 +204,19 @@ impl Ui {
             *journal = Some(file);
         }
         Ok(())
+    }
+
+    /// From now on this environment is changed.
+    pub fn works_on(&self, environment: &str) {
+        if let Ok(mut work) = self.work.lock() {
+            work.environment = Some(environment.to_owned());
+        }
+    }
+
+    /// What the command was at so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work.lock().map(|work| work.clone()).unwrap_or_default()
     }
 
     /// One JSON event, on a line of its own, if the user asked for JSON.

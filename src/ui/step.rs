@@ -109,6 +109,9 @@ impl<'ui> Step<'ui> {
 impl Drop for Step<'_> {
     fn drop(&mut self) {
         if !self.finished {
+            if let Ok(mut work) = self.ui.work.lock() {
+                work.cut_short.push(self.name);
+            }
             self.end(false, "");
         }
     }

@@ -123,7 +123,8 @@ fn a_record_of_a_newer_windtunnel() {
     let context = TestContext::new();
     context.up();
     let record = std::fs::read_to_string(context.environment("environment.json")).unwrap();
-    let newer = record.replace("\"format\": 1", "\"format\": 2");
+    let newer = record.replace("\"format\": 2", "\"format\": 3");
+    assert_ne!(newer, record);
     std::fs::write(context.environment("environment.json"), newer).unwrap();
     assert_run!(context, &["up"]);
     std::fs::write(context.environment("environment.json"), record).unwrap();

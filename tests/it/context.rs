@@ -301,7 +301,8 @@ impl TestContext {
             let file = environment.unwrap().path().join("credentials.json");
             let Ok(text) = std::fs::read_to_string(file) else { continue };
             let credentials: Value = serde_json::from_str(&text).unwrap_or_default();
-            let values = credentials.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str());
+            let keys = credentials.as_object().into_iter().flatten().filter(|(key, _)| *key != "windtunnel");
+            let values = keys.filter_map(|(_, value)| value.as_str());
             self.secrets.lock().unwrap().extend(values.map(str::to_owned));
         }
         let printed = if run.command.starts_with("credentials") { "" } else { &run.stdout };

@@ -29,6 +29,7 @@ mod cluster;
 mod doctor;
 mod down;
 mod downloads;
+mod ending;
 mod existing;
 mod explain;
 mod foreign;

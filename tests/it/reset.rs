@@ -133,6 +133,43 @@ fn a_profile_of_minikubes_stays() {
     }
 }
 
+/// What is listed is what is removed: by the same label.
+#[test]
+fn all_that_goes_is_named_and_a_volume_that_is_retained_stays() {
+    let context = TestContext::new();
+    context.up();
+    context.api.change(|store| {
+        let labels = json!({"windtunnel.dev/environment": "airflow-cluster"});
+        for (kind, name) in [("ConfigMap", "airflow-cluster-smoke"), ("Secret", "airflow-cluster-broker")] {
+            let metadata = json!({"name": name, "namespace": "airflow-cluster", "labels": labels});
+            store.put(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata}));
+        }
+        for (name, policy, claim) in [
+            ("kept", "Retain", "data-airflow-cluster-database-0"),
+            ("goes", "Delete", "data-airflow-cluster-database-0"),
+        ] {
+            let claim = json!({"name": claim, "namespace": "airflow-cluster"});
+            let spec = json!({"persistentVolumeReclaimPolicy": policy, "claimRef": claim});
+            store
+                .put(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}));
+        }
+    });
+    let secrets = |context: &TestContext| {
+        let is_ours = |object: &Value| {
+            ["Secret", "ConfigMap", "PersistentVolumeClaim"].iter().any(|kind| object["kind"] == *kind)
+                && object["metadata"]["labels"]["windtunnel.dev/environment"] == "airflow-cluster"
+        };
+        let found = context.api.change(|store| store.addresses(is_ours));
+        found.into_iter().map(|address| address.name.unwrap()).collect::<Vec<_>>()
+    };
+    let there = secrets(&context);
+    assert!(there.len() >= 5, "{there:?}");
+    let run = assert_run!(context, &["reset", "data", "--dry-run"]);
+    let (goes, stays) = run.stdout.split_once("This stays:").unwrap();
+    assert!(there.iter().all(|name| goes.contains(name)), "{there:?} {run}");
+    assert!(stays.contains("kept (of data-airflow-cluster-database-0)") && !stays.contains("goes ("), "{run}");
+}
+
 #[test]
 fn all_makes_a_fresh_cluster() {
     let context = TestContext::new();

@@ -44,6 +44,7 @@ fn ctrl_c_while_kind_works() {
     assert_eq!(code, 130, "{shown}");
     assert!(shown.contains("Checking prerequisites") && shown.contains("interrupted"), "{shown}");
     assert!(shown.contains("run the same command again"), "{shown}");
+    assert!(shown.contains("is not complete") && shown.contains("`windtunnel down`"), "{shown}");
     assert!(shown.rfind(CURSOR) > shown.rfind("\u{1b}[?25l"), "{shown:?}");
 }
 

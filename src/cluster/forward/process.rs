@@ -19,7 +19,7 @@ use super::port::{extra_port_is_taken, port_is_taken};
 use super::socket::listen;
 use super::{Ended, Entry, News, ROOM, Route, Target, serve, settings};
 use crate::error::{During, Failure, Kind};
-use crate::state::{EnvironmentPaths, ForwardCondition, ForwardState, ForwardedPort, Lock, Record, write_json};
+use crate::state::{EnvironmentPaths, ForwardCondition, ForwardState, ForwardedPort, Lock, Record, document};
 use crate::ui::Ui;
 
 /// How long the lock of a forward that is just ending is waited for.
@@ -159,7 +159,7 @@ async fn begin(paths: &EnvironmentPaths, record: &Record, manner: Manner) -> Res
         condition: ForwardCondition::default(),
         settings,
     };
-    write_json(&paths.forward(), &state)?;
+    document::write(&paths.forward(), &state)?;
     Ok(Begun { _lock: lock, entries, room: room(raise_file_limit()), state })
 }
 
@@ -217,7 +217,7 @@ fn write_changes(path: PathBuf, first: ForwardState) -> (watch::Sender<ForwardSt
         let mut written = Ok(());
         while states.changed().await.is_ok() {
             let (path, state) = (path.clone(), states.borrow_and_update().clone());
-            written = spawn_blocking(move || write_json(&path, &state))
+            written = spawn_blocking(move || document::write(&path, &state))
                 .await
                 .unwrap_or_else(|error| Err(Failure::bug(error.to_string())));
         }

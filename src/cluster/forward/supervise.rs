@@ -17,7 +17,7 @@ use super::{log, port_is_free, settings};
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::state::{
-    EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, lock_holder, read_json, remove_file,
+    EnvironmentPaths, ExtraPort, ForwardState, ForwardStatus, Lock, Record, document, lock, remove_file,
 };
 use crate::surroundings::Surroundings;
 use crate::tools::process::Command;
@@ -56,13 +56,13 @@ pub async fn ensure_running(
 /// # Errors
 /// It does not end, not even by force, or its files cannot be used.
 pub async fn ensure_stopped(paths: &EnvironmentPaths, ui: &Ui) -> Result<bool, Failure> {
-    let lock = paths.forward_lock();
-    let runs = Lock::is_held(&lock)?;
+    let file = paths.forward_lock();
+    let runs = Lock::is_held(&file)?;
     if runs {
-        let process = lock_holder(&lock)
+        let process = lock::holder(&file)
             .and_then(|number| Pid::from_raw(number.try_into().ok()?))
-            .ok_or_else(|| Failure::bug(format!("{} is locked and names no process", lock.display())))?;
-        let waited = lock.clone();
+            .ok_or_else(|| Failure::bug(format!("{} is locked and names no process", file.display())))?;
+        let waited = file.clone();
         let mut free = spawn_blocking(move || Lock::wait_until_free(&waited));
         signal(process, Signal::TERM)?;
         if timeout(STOP, &mut free).await.is_err() {
@@ -72,7 +72,7 @@ pub async fn ensure_stopped(paths: &EnvironmentPaths, ui: &Ui) -> Result<bool, F
                 .await
                 .map_err(|_| {
                     Failure::new(Kind::Timeout, format!("the forward, process {process}, does not end"))
-                        .evidence(format!("it still holds {}", lock.display()))
+                        .evidence(format!("it still holds {}", file.display()))
                 })?
                 .map_err(|error| Failure::bug(error.to_string()))??;
         }
@@ -96,7 +96,7 @@ pub fn status(paths: &EnvironmentPaths) -> Result<Option<ForwardStatus>, Failure
 pub fn last_state(paths: &EnvironmentPaths) -> Result<Option<ForwardStatus>, Failure> {
     // In this order: a forward that ends in between is then seen as one that never was.
     let running = Lock::is_held(&paths.forward_lock())?;
-    let state = read_json::<ForwardState>(&paths.forward())?;
+    let state = document::read::<ForwardState>(&paths.forward()).into_result()?;
     Ok(state.map(|state| ForwardStatus { running, state }))
 }
 

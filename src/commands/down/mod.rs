@@ -8,11 +8,12 @@ mod node_images;
 use serde_json::json;
 
 use super::remembered;
+use super::work::Work;
 use crate::cli::DownArgs;
 use crate::error::{Failure, Kind};
 use crate::plan::ClusterPlan;
 use crate::providers::Found;
-use crate::state::{EnvironmentPaths, Lock, Record};
+use crate::state::{EnvironmentPaths, Record};
 use crate::steps;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -58,6 +59,14 @@ impl Cluster {
             Self::Kind(kind) => kind.what_goes(),
             Self::Minikube(profile) => profile.what_goes(),
             Self::Existing(existing) => existing.what_goes(),
+        }
+    }
+
+    /// What of it stays though its claim goes, for a person.
+    pub(super) fn what_stays(&self) -> Option<String> {
+        match self {
+            Self::Kind(_) | Self::Minikube(_) => None,
+            Self::Existing(existing) => existing.what_stays(),
         }
     }
 
@@ -107,7 +116,7 @@ impl Cluster {
 pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<(), Failure> {
     crate::plan::check_name("environment name", name)?;
     let paths = surroundings.paths.environment(name);
-    let record = remembered::record(&paths, name, ui).await?;
+    let record = remembered::record(name, ui, surroundings).await?;
     let cluster = Cluster::look(name, record.as_ref(), &paths, surroundings, ui).await?;
     let (keep, forget) = if arguments.keep_images {
         (Some(cluster.images().ok_or_else(|| cluster.keeps_nothing())?), None)
@@ -122,11 +131,15 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
     let mut what = cluster.what_goes();
     what.push(format!("the forward, keys and files in {}", paths.root().display()));
     what.extend(kept);
+    let stays = cluster.what_stays();
     if arguments.dry_run {
-        show(&what, ui);
+        show(&what, stays.as_deref(), ui);
         return Ok(());
     }
     ui.say(&format!("This goes: {}", what.join(", ")));
+    if let Some(stays) = stays {
+        ui.say(&format!("This stays: {stays}"));
+    }
     if keep.is_some() {
         ui.say("This stays: the images of the node, in a node image");
     }
@@ -134,7 +147,7 @@ pub async fn down(arguments: &DownArgs, name: &str, ui: &Ui, surroundings: &Surr
 
     // Created anew where only a cluster is left: the lock needs its folder.
     paths.create()?;
-    let _lock = Lock::take(&paths.lock())?;
+    let _work = Work::begin(name, &paths, ui).await?;
     if let Some((images, found)) = keep {
         images.keep(found, record.as_ref(), &paths, ui).await?;
     }
@@ -159,10 +172,13 @@ fn remove_state(record: Option<&Record>, paths: &EnvironmentPaths, ui: &Ui) -> R
     Ok(())
 }
 
-fn show(what: &[String], ui: &Ui) {
+fn show(what: &[String], stays: Option<&str>, ui: &Ui) {
     if ui.is_json() {
-        ui.event(&Event::Result { result: json!({"would_remove": what}) });
-    } else {
-        ui.data(&format!("Would remove:\n  {}\n\nNothing was changed.\n", what.join("\n  ")));
+        ui.event(&Event::Result {
+            result: json!({"would_remove": what, "would_keep": stays.into_iter().collect::<Vec<_>>()}),
+        });
+        return;
     }
+    let stays = stays.map(|stays| format!("\n\nWould stay:\n  {stays}")).unwrap_or_default();
+    ui.data(&format!("Would remove:\n  {}{stays}\n\nNothing was changed.\n", what.join("\n  ")));
 }

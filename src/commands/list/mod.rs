@@ -51,7 +51,7 @@ pub async fn list(arguments: &ListArgs, ui: &Ui, surroundings: &Surroundings) ->
     let environments = surroundings.paths.environment_names()?;
     let known = join_all(environments.into_iter().map(|name| async {
         let paths = surroundings.paths.environment(&name);
-        Known { record: remembered::record(&paths, &name, ui).await, paths, name }
+        Known { record: remembered::record(&name, ui, surroundings).await, paths, name }
     }));
     let known = known.await;
     let names: Vec<String> = known.iter().filter_map(Known::container).collect();

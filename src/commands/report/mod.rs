@@ -19,7 +19,7 @@ use crate::error::{During, Failure, Kind};
 use crate::images::bundle::places_of;
 use crate::redact::Redactor;
 use crate::stacks;
-use crate::state::{self, Credentials, EnvironmentPaths, Record};
+use crate::state::{Credentials, EnvironmentPaths, Record, document};
 use crate::surroundings::Surroundings;
 use crate::tools::docker::Docker;
 use crate::tools::helm::{Helm, Target};
@@ -98,7 +98,7 @@ fn redactor(
     surroundings: &Surroundings,
 ) -> Redactor {
     let mut redactor = Redactor::default();
-    if let Ok(Some(credentials)) = state::read_json::<Credentials>(&paths.credentials()) {
+    if let Ok(Some(credentials)) = document::read::<Credentials>(&paths.credentials()).into_result() {
         credentials.entries().iter().for_each(|(_, secret)| redactor.learn(secret));
     }
     let proxies = [&surroundings.proxies.http, &surroundings.proxies.https];

@@ -1,10 +1,11 @@
 //! `windtunnel reset`: back to a known state. What goes is looked for first, shown, and agreed to.
 
-mod inventory;
+pub(super) mod inventory;
 
 use serde_json::json;
 
 use super::down;
+use super::work::Work;
 use super::{bring_up, up};
 use crate::cli::{ResetArgs, ResetExtent};
 use crate::cluster::Cluster;
@@ -13,14 +14,14 @@ use crate::error::{Failure, Kind};
 use crate::images::bundle::places_of;
 use crate::plan::ClusterPlan;
 use crate::providers::{self, Found};
-use crate::state::{EnvironmentPaths, Lock, Record, remove_file};
+use crate::state::{EnvironmentPaths, Record, remove_file};
 use crate::steps;
 use crate::steps::remove_release::{self, Removal};
 use crate::surroundings::Surroundings;
 use crate::tools::helm::Helm;
 use crate::ui::event::Event;
 use crate::ui::{Answer, Ask, Choice, Question, Ui};
-use inventory::Inventory;
+use inventory::{Inventory, There};
 
 /// What is removed.
 enum Target {
@@ -53,10 +54,10 @@ pub async fn reset(arguments: &ResetArgs, name: &str, ui: &Ui, surroundings: &Su
     ui.say(inventory.lines().trim_end());
     ui.confirm(&inventory.question(name))?;
 
-    let lock = Lock::take(&paths.lock())?;
+    let work = Work::begin(name, &paths, ui).await?;
     remove(&target, &record, &paths, surroundings, ui).await?;
     ui.say("");
-    bring_up::bring_up(wanted, Some(lock), ui, surroundings).await.map(drop)
+    bring_up::bring_up(wanted, Some(work), ui, surroundings).await.map(drop)
 }
 
 async fn choose(ui: &Ui) -> Result<ResetExtent, Failure> {
@@ -91,7 +92,7 @@ async fn look(
         ResetExtent::Data => Extent::Data,
         ResetExtent::All => {
             let cluster = down::Cluster::look(&record.name, Some(record), paths, surroundings, ui).await?;
-            let inventory = Inventory::of_all(record, cluster.what_goes());
+            let inventory = Inventory::of_all(record, cluster.what_goes(), cluster.what_stays());
             return Ok((Target::Whole(Box::new(cluster)), inventory));
         }
     };
@@ -112,7 +113,10 @@ async fn look(
     let cluster = Cluster::open(&paths.kubeconfig(), &record.context).await?;
     let found = remove_release::look(&cluster, record).await?;
     let releases = remove_release::releases(record, extent);
-    let inventory = Inventory::in_cluster(record, extent, &releases, &found.ours);
+    let data = cluster.data(&record.namespace, record.into()).await?;
+    let retained = cluster.retained_volumes(&record.namespace).await?;
+    let there = There { releases: &releases, ours: &found.ours, data: &data, retained: &retained };
+    let inventory = Inventory::in_cluster(record, extent, there);
     Ok((Target::InCluster(Box::new(cluster), extent), inventory))
 }
 

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use super::super::DAGS;
 use crate::error::{During, Failure, Kind};
-use crate::state::Record;
 
 /// What minikube keeps of a profile (kubernetes/minikube, `pkg/minikube/config/types.go`), as far as it matters here.
 #[derive(Default, Deserialize)]
@@ -59,29 +58,41 @@ pub fn made_by_windtunnel(home: &Path) -> Vec<(String, PathBuf)> {
     profiles
 }
 
-/// Looks whose the profile is. `record` is what is remembered of the environment of that name.
+/// Looks whose the profile is. `ours` is the DAG folder of the environment of that name.
 ///
 /// # Errors
 /// minikube's file is there and cannot be read.
-pub(super) fn of(home: &Path, profile: &str, record: Option<&Record>) -> Result<Owner, Failure> {
-    let path = file(home, profile);
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Owner::Nobody),
-        read => read.during(Kind::Cluster, format!("cannot read what minikube knows of `{profile}`"))?,
-    };
-    let config: Config = serde_json::from_str(&text)
-        .during(Kind::Cluster, format!("{} is damaged", path.display()))
-        .map_err(|failure| failure.hint(format!("if nobody needs it: `minikube delete --profile {profile}`")))?;
-    Ok(judge(&config, record.map(|record| record.dags.as_path())))
+pub(super) fn of(home: &Path, profile: &str, ours: &Path) -> Result<Owner, Failure> {
+    Ok(read(home, profile)?.map_or(Owner::Nobody, |config| judge(&config, ours)))
 }
 
-fn judge(config: &Config, ours: Option<&Path>) -> Owner {
+/// The DAG folder of a profile that a windtunnel made, whichever.
+///
+/// # Errors
+/// minikube's file is there and cannot be read.
+pub fn dag_folder(home: &Path, profile: &str) -> Result<Option<PathBuf>, Failure> {
+    Ok(read(home, profile)?.and_then(|config| config.dags().map(Path::to_owned)))
+}
+
+fn read(home: &Path, profile: &str) -> Result<Option<Config>, Failure> {
+    let path = file(home, profile);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.during(Kind::Cluster, format!("cannot read what minikube knows of `{profile}`"))?,
+    };
+    let config = serde_json::from_str(&text)
+        .during(Kind::Cluster, format!("{} is damaged", path.display()))
+        .map_err(|failure| failure.hint(format!("if nobody needs it: `minikube delete --profile {profile}`")))?;
+    Ok(Some(config))
+}
+
+fn judge(config: &Config, ours: &Path) -> Owner {
     let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let same = |one: &Path, other: &Path| one == other || real(one) == real(other);
-    match (config.dags(), ours) {
-        (Some(dags), Some(ours)) if same(dags, ours) => Owner::Us,
-        (Some(dags), _) => Owner::Another(format!("its DAG folder is {}", dags.display())),
-        (None, _) => Owner::Another(format!("its driver is {}", config.driver)),
+    match config.dags() {
+        Some(dags) if same(dags, ours) => Owner::Us,
+        Some(dags) => Owner::Another(format!("its DAG folder is {}", dags.display())),
+        None => Owner::Another(format!("its driver is {}", config.driver)),
     }
 }
 
@@ -89,9 +100,9 @@ fn judge(config: &Config, ours: Option<&Path>) -> Owner {
 mod tests {
     use super::*;
 
-    fn judged(mount: &str, ours: Option<&str>) -> Owner {
+    fn judged(mount: &str, ours: &str) -> Owner {
         let config = Config { driver: "kvm2".to_owned(), mount_string: mount.to_owned() };
-        judge(&config, ours.map(Path::new))
+        judge(&config, Path::new(ours))
     }
 
     #[test]
@@ -112,14 +123,10 @@ mod tests {
     #[test]
     fn a_profile_is_ours_by_the_folder_that_it_mounts() {
         for mount in ["/a b/dags:/windtunnel/dags:ro", "/a b/dags:/windtunnel/dags"] {
-            assert_eq!(judged(mount, Some("/a b/dags")), Owner::Us);
+            assert_eq!(judged(mount, "/a b/dags"), Owner::Us);
         }
-        let others = [
-            ("/a b/dags:/windtunnel/dags", Some("/other")),
-            ("/a b/dags:/windtunnel/dags", None),
-            ("/home/me:/minikube-host", Some("/home/me")),
-            ("", Some("/a b/dags")),
-        ];
+        let others =
+            [("/a b/dags:/windtunnel/dags", "/other"), ("/home/me:/minikube-host", "/home/me"), ("", "/a b/dags")];
         for (mount, ours) in others {
             assert!(matches!(judged(mount, ours), Owner::Another(_)), "{mount}");
         }

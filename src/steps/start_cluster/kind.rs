@@ -4,7 +4,6 @@ use tokio::sync::oneshot;
 
 use super::super::Context;
 use super::engine;
-use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::locate::Located;
 use crate::providers::{Found, Node, kind, kind_network};
@@ -98,10 +97,10 @@ async fn create(
     state::remove_file(&paths.incomplete())
 }
 
-/// A cluster whose kubeconfig was lost or damaged still has one.
+/// A cluster whose kubeconfig was lost or damaged still has one; and one whose kubeconfig leads nowhere may have another port now.
 async fn recover_kubeconfig(context: Context<'_>, tools: Tools<'_>) -> Result<(), Failure> {
     let kubeconfig = context.paths.kubeconfig();
-    if Cluster::open(&kubeconfig, &context.plan.context()).await.is_ok() {
+    if super::leads_there(&kubeconfig, &context.plan.context()).await {
         return Ok(());
     }
     // kind would add to a file that is there, and fail at one that it cannot read.

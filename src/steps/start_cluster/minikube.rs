@@ -4,7 +4,6 @@ use tokio::sync::oneshot;
 
 use super::super::Context;
 use super::engine;
-use crate::cluster::Cluster;
 use crate::error::{During, Failure, Kind};
 use crate::images::Image;
 use crate::images::locate::Located;
@@ -53,7 +52,8 @@ pub(super) async fn ensure(
         }
         Found::Running(node) => {
             // What stops a profile empties its kubeconfig; it may also be lost or damaged.
-            if Cluster::open(&kubeconfig, &plan.context()).await.is_err() {
+            // And whenever the engine starts the node, its port is another one.
+            if !super::leads_there(&kubeconfig, &plan.context()).await {
                 tools.minikube.update_context(profile, ui).await?;
             }
             node.clone()

@@ -4,6 +4,7 @@ mod engine;
 mod kind;
 mod minikube;
 
+use std::path::Path;
 use std::time::Duration;
 
 pub use engine::in_engine;
@@ -22,6 +23,14 @@ use crate::tools::minikube::{Profile, State};
 const API_SERVER_START: Duration = Duration::from_mins(2);
 /// How long its pods may take to be started again, as far as that they are told of.
 const POD_RESTART: Duration = Duration::from_mins(2);
+
+/// Whether a kubeconfig is one and its API server answers where it says.
+async fn leads_there(kubeconfig: &Path, context: &str) -> bool {
+    match Cluster::open(kubeconfig, context).await {
+        Ok(cluster) => cluster.version().await.is_ok(),
+        Err(_) => false,
+    }
+}
 
 /// Makes the cluster be there. `node_runs` is told the node as soon as its container runs, which is long before Kubernetes does;
 /// never, where windtunnel has no business in the nodes.
@@ -53,8 +62,8 @@ pub async fn ensure(
             let profile = Profile { name: &plan.name, kubeconfig: &paths.kubeconfig() };
             let end = async |_: &Node| minikube.stop(profile, ui).await;
             let look = async || {
-                let (docker, home) = (docker.as_ref(), &surroundings.minikube);
-                providers::minikube::find(docker, &plan.name, State::Stopped, home, paths, ui).await
+                let mark = providers::minikube::Mark { home: &surroundings.minikube, dags: &plan.dags };
+                providers::minikube::find(docker.as_ref(), &plan.name, State::Stopped, mark, paths, ui).await
             };
             let found = stop_cluster::finish(paths, found, &step, end, look).await?;
             let tools =

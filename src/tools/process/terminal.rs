@@ -24,7 +24,7 @@ impl Command {
         mut on_piece: impl FnMut(&str),
     ) -> Result<Output, Failure> {
         let (screen, terminal) = open().map_err(|error| self.not_started(&error.into()))?;
-        let expression = self.expression().stdout_file(terminal);
+        let expression = self.expression()?.stdout_file(terminal);
         let (sender, mut pieces) = mpsc::unbounded_channel();
         tokio::task::spawn_blocking(move || read(screen, &sender));
         let ended = self.watch(expression, Watched::Stderr, kind, ui, |_| {});

@@ -221,7 +221,8 @@ async fn look_at_minikube(context: Context<'_>, driver: &str, places: &Places<'_
         (None, _) | (_, Some(Err(_))) => None,
         (Some(Err(failure)), _) => Some(Err(failure)),
         (Some(Ok(state)), _) => {
-            Some(minikube_provider::find(docker.as_ref(), &plan.name, state, &surroundings.minikube, paths, ui).await)
+            let mark = minikube_provider::Mark { home: &surroundings.minikube, dags: &plan.dags };
+            Some(minikube_provider::find(docker.as_ref(), &plan.name, state, mark, paths, ui).await)
         }
     };
     Seen { docker, engine, minikube: Some(minikube), found, clock, around, ..Seen::default() }
