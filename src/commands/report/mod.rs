@@ -128,9 +128,17 @@ fn redactor(
     redactor
 }
 
-/// The documents of a YAML file, as far as they are some.
+/// The documents of a YAML file, up to the first that is none.
 fn documents(text: &str) -> Vec<Result<Value, serde_yaml::Error>> {
-    serde_yaml::Deserializer::from_str(text).map(Value::deserialize).collect()
+    let mut documents = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(text) {
+        documents.push(Value::deserialize(document));
+        // It would give the same error again and again.
+        if documents.last().is_some_and(Result::is_err) {
+            break;
+        }
+    }
+    documents
 }
 
 /// The objects of the namespace, and what its Secrets hold.
