@@ -98,7 +98,7 @@ async fn tunnel(mut stream: TcpStream, clients: usize, flood: Arc<AtomicUsize>) 
                 stream.write_all(b"answer").await.ok()?;
             }
             Frame::Data { stream: data, .. } if payload == b"flood" => {
-                let block = [&spdy::data_head(data, BLOCK, false)[..], &[7; BLOCK]].concat();
+                let block = [&spdy::data_head(data, BLOCK, false)[..], &vec![7; BLOCK]].concat();
                 let (mut blocks, mut at) = (0, 0);
                 while let Ok(written) = timeout(QUIET, stream.write(&block[at..])).await {
                     at += written.ok()?;
