@@ -8,6 +8,7 @@ mod client;
 pub mod dags;
 pub mod health;
 mod log_lines;
+pub mod refusal;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod task_log;

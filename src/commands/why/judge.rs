@@ -51,6 +51,7 @@ pub(super) fn judge(facts: &Facts, wanted: Option<&str>) -> Result<Answer, Failu
         Some("running") => running(facts, instance),
         Some("queued") => queued(facts, instance),
         Some("failed") => failed(facts, instance),
+        Some("up_for_retry") if refused(facts, instance).is_some() => failed(facts, instance),
         Some("up_for_retry") => Answer {
             failed: Some(instance.clone()),
             ..Answer::of(
@@ -98,19 +99,20 @@ fn queued(facts: &Facts, instance: &TaskInstance) -> Answer {
         return Answer::new(format!("{task} is queued{since}: every worker is busy, or none runs"))
             .hint("to see what the executor does: `windtunnel logs scheduler`");
     }
-    match facts.pod(&instance.task_id) {
-        Some(pod) => queued_with_pod(pod, &format!("{task} is queued{since}")),
-        None if !facts.refusals.is_empty() => Answer::of(
+    let refusal = facts.refusals_of(instance).next();
+    match (facts.pod(&instance.task_id), refusal) {
+        (Some(pod), _) => queued_with_pod(pod, &format!("{task} is queued{since}")),
+        (None, Some(refusal)) => Answer::of(
             Code::WorkerPodRefused,
             format!("{task} is queued{since}: the API server refuses its worker pod"),
         )
-        .evidence(facts.refusals.iter().cloned())
+        .evidence([refusal.message.clone()])
         .hint("mend what it names, and the scheduler tries again"),
-        None if seconds.is_some_and(|seconds| seconds > POD_SECONDS) => {
+        (None, None) if seconds.is_some_and(|seconds| seconds > POD_SECONDS) => {
             Answer::of(Code::NoWorkerPod, format!("{task} is queued{since}, and no worker pod was made for it"))
                 .hint("to see what the executor makes of it: `windtunnel logs scheduler`")
         }
-        None => Answer::new(format!("{task} is queued{since}: its worker pod is about to be made")),
+        (None, None) => Answer::new(format!("{task} is queued{since}: its worker pod is about to be made")),
     }
 }
 
@@ -150,6 +152,11 @@ fn running(facts: &Facts, instance: &TaskInstance) -> Answer {
 /// A pod that never ran the task is the cause; otherwise the task's log tells it.
 fn failed(facts: &Facts, instance: &TaskInstance) -> Answer {
     let task = name(instance);
+    if let Some(reason) = refused(facts, instance) {
+        return Answer::of(Code::WorkerPodRefused, format!("{task} failed: the API server refused its worker pod"))
+            .evidence([reason])
+            .hint("mend what it names, then clear the task in the web interface");
+    }
     let pod = facts.pod(&instance.task_id).map(|pod| (&pod.worker.pod, &pod.worker.phase));
     match pod {
         Some((pod, Phase::Pending { reason: Some(reason), .. } | Phase::Failed { reason })) => {
@@ -162,6 +169,13 @@ fn failed(facts: &Facts, instance: &TaskInstance) -> Answer {
             ..Answer::of(Code::TaskFailed, format!("{task} failed at try {}", instance.try_number))
         },
     }
+}
+
+/// Why this try of a task never had a pod.
+fn refused(facts: &Facts, instance: &TaskInstance) -> Option<String> {
+    let is_this_try = |number: Option<u32>| number.is_none_or(|number| number == instance.try_number);
+    let mut refusals = facts.refusals_of(instance).filter(|refusal| is_this_try(refusal.task.try_number));
+    refusals.next().filter(|_| facts.pod(&instance.task_id).is_none()).map(|refusal| refusal.message.clone())
 }
 
 /// Not handed to the executor: a pool, or the tasks before it.
@@ -247,22 +261,11 @@ fn name(instance: &TaskInstance) -> String {
     }
 }
 
-/// A line of the scheduler's log about a pod of this DAG that the API server refused, without what stands before the words.
-pub(super) fn refusal(line: &str, dag_id: &str) -> Option<String> {
-    let lower = line.to_lowercase();
-    let is_refusal =
-        ["exceeded quota", "forbidden", "admission webhook", "limitrange"].iter().any(|words| lower.contains(words));
-    let is_ours = line.contains(dag_id) || line.contains(&dag_id.replace('_', "-"));
-    (is_refusal && is_ours).then(|| {
-        let begin = line.find("pods \\\"").or_else(|| line.find("pods \"")).unwrap_or(0);
-        line[begin..].chars().take(300).collect()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::airflow::dags::DagRun;
+    use crate::airflow::refusal::{self, Refusal};
     use crate::airflow::tasks::{Pool, Task};
     use crate::cluster::worker::Worker;
 
@@ -305,6 +308,12 @@ mod tests {
         }
     }
 
+    fn refusal(try_number: u32) -> Refusal {
+        let (dag_id, task_id) = (Some("etl".to_owned()), Some("load".to_owned()));
+        let task = refusal::Task { dag_id, task_id, run_id: Some("r1".to_owned()), try_number: Some(try_number) };
+        Refusal { task, message: "pods \"etl-load-x\" is forbidden: exceeded quota: small".to_owned() }
+    }
+
     fn code(facts: &Facts, task: Option<&str>) -> Option<Code> {
         judge(facts, task).unwrap().code
     }
@@ -313,7 +322,7 @@ mod tests {
     fn a_queued_task_is_explained_by_its_pod() {
         let mut facts = facts(Some("queued"), None);
         assert_eq!(code(&facts, None), Some(Code::NoWorkerPod));
-        facts.refusals = vec!["exceeded quota: small".to_owned()];
+        facts.refusals = vec![refusal(1)];
         assert_eq!(code(&facts, None), Some(Code::WorkerPodRefused));
         let reason = "Unschedulable: 0/1 nodes are available: 1 Insufficient memory.".to_owned();
         facts.pods = vec![pod(Phase::Pending { reason: Some(reason.clone()), is_final: false })];
@@ -332,6 +341,22 @@ mod tests {
         assert_eq!(code(&facts, Some("after")), Some(Code::UpstreamFailed));
         facts.pods = vec![pod(Phase::Failed { reason: "OOMKilled, exit code 137".to_owned() })];
         assert_eq!(code(&facts, Some("load")), Some(Code::WorkerPodFailed));
+    }
+
+    #[test]
+    fn a_task_whose_pod_was_refused_has_failed_for_that() {
+        let mut facts = facts(Some("failed"), None);
+        facts.refusals = vec![refusal(2)];
+        assert_eq!(code(&facts, None), Some(Code::TaskFailed), "another try was refused");
+        facts.refusals.push(refusal(1));
+        let answer = judge(&facts, None).unwrap();
+        assert_eq!(answer.code, Some(Code::WorkerPodRefused));
+        assert_eq!(answer.message, "task `load` failed: the API server refused its worker pod");
+        assert_eq!(answer.evidence, ["pods \"etl-load-x\" is forbidden: exceeded quota: small"]);
+        facts.instances[0].state = Some("up_for_retry".to_owned());
+        assert_eq!(code(&facts, None), Some(Code::WorkerPodRefused));
+        facts.instances[0].task_id = "other".to_owned();
+        assert_eq!(code(&facts, None), Some(Code::RetryWaits), "a pod of another task");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::airflow::dags::{self, Dag, DagRun, ImportError, TaskInstance};
+use crate::airflow::refusal::{Refusal, Refusals};
 use crate::airflow::tasks::{self, Pool, Task};
 use crate::airflow::{Client, health, read_try};
 use crate::cli::WhyArgs;
@@ -26,8 +27,8 @@ use crate::ui::Ui;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many lines of a task's log are quoted.
 const LOG_LINES: usize = 12;
-/// How many of the scheduler's last lines are looked at for what the API server refused.
-const SCHEDULER_LINES: u32 = 500;
+/// How many of the scheduler's last lines are looked at for what the API server refused: one refusal takes about 200, its pod included.
+const SCHEDULER_LINES: u32 = 2000;
 /// How many of the newest runs are counted.
 const RUNS: u32 = 100;
 
@@ -43,8 +44,8 @@ struct Facts {
     pools: Vec<Pool>,
     pods: Vec<TaskPod>,
     executor: Executor,
-    /// The scheduler's lines about pods that were refused.
-    refusals: Vec<String>,
+    /// The pods that the API server refused, as the scheduler's log has them.
+    refusals: Vec<Refusal>,
     now: Timestamp,
 }
 
@@ -123,7 +124,7 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
                 now: Timestamp::now(),
             };
             if facts.lacks_a_pod() {
-                facts.refusals = refusals(&cluster, expected, &record, dag_id).await?;
+                facts.refusals = refusals(&cluster, expected, &record).await?;
             }
             let answer = judge::judge(&facts, arguments.task.as_deref())?;
             with_log(&client, &facts, answer).await
@@ -137,10 +138,20 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
 }
 
 impl Facts {
-    /// A task was handed to the executor, and no pod was made for it.
+    /// A task was handed to the executor, and there is no pod of it. One that was refused fails at once, unless Airflow is told to try again
+    /// (`task_publish_max_retries`).
     fn lacks_a_pod(&self) -> bool {
-        let mut queued = self.instances.iter().filter(|instance| instance.state.as_deref() == Some("queued"));
-        self.executor == Executor::Kubernetes && queued.any(|instance| self.pod(&instance.task_id).is_none())
+        let handed_over = ["queued", "failed", "up_for_retry"];
+        let is_handed_over =
+            |instance: &&TaskInstance| instance.state.as_deref().is_some_and(|state| handed_over.contains(&state));
+        let mut waiting = self.instances.iter().filter(is_handed_over);
+        self.executor == Executor::Kubernetes && waiting.any(|instance| self.pod(&instance.task_id).is_none())
+    }
+
+    /// Why the API server took no pod for a task, newest first.
+    fn refusals_of<'a>(&'a self, instance: &'a TaskInstance) -> impl Iterator<Item = &'a Refusal> {
+        let (dag, run) = (&self.dag.dag_id, &self.run.dag_run_id);
+        self.refusals.iter().rev().filter(move |refusal| refusal.is_of_task(dag, run, &instance.task_id))
     }
 
     /// The worker pod of a task in the run in question.
@@ -199,13 +210,8 @@ fn find_run<'a>(runs: &'a [DagRun], dag_id: &str, wanted: Option<&str>) -> Resul
     })
 }
 
-/// What the scheduler says of pods that the API server did not take.
-async fn refusals(
-    cluster: &Cluster,
-    expected: Expected<'_>,
-    record: &Record,
-    dag_id: &str,
-) -> Result<Vec<String>, Failure> {
+/// What the scheduler says of pods that the API server did not take, of whatever DAG.
+async fn refusals(cluster: &Cluster, expected: Expected<'_>, record: &Record) -> Result<Vec<Refusal>, Failure> {
     let scheduler = stacks::component(record.into(), "scheduler")?;
     let wanted = logs::Wanted {
         workload: &scheduler.workload,
@@ -213,10 +219,8 @@ async fn refusals(
         tail: SCHEDULER_LINES,
         follow: false,
     };
-    let mut found = Vec::new();
-    logs::stream(cluster, expected, wanted, |line| found.extend(judge::refusal(line, dag_id))).await?;
-    found.sort_unstable();
-    found.dedup();
+    let (mut found, mut refusals) = (Vec::new(), Refusals::default());
+    logs::stream(cluster, expected, wanted, |line| found.extend(refusals.read(line))).await?;
     Ok(found)
 }
 
