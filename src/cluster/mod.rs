@@ -21,6 +21,7 @@ pub mod release;
 pub mod removal;
 mod restart;
 mod secret;
+mod service;
 mod smoke_files;
 pub mod survey;
 pub mod termination;

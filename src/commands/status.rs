@@ -10,12 +10,14 @@ use crate::airflow::health::Health;
 use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::cluster::survey::{self, Survey};
+use crate::cluster::verdict::Verdict;
 use crate::cluster::workload::Expected;
 use crate::error::{During, Failure, Kind};
 use crate::plan;
 use crate::providers;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record};
+use crate::steps::unhealthy;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -43,6 +45,8 @@ struct Status {
     forward: Option<ForwardStatus>,
     /// Airflow's own health, through the forward; `null` where it does not answer.
     health: Option<Health>,
+    /// What keeps Airflow from being healthy; `null` where it is, or is not asked.
+    cause: Option<Verdict>,
     /// Where the web interface is.
     url: String,
     /// What is wrong, one sentence each.
@@ -68,7 +72,11 @@ pub async fn status(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<
     let problem = status.problems.first().cloned().unwrap_or_default();
     let is_stopped = status.cluster == "stopped" || status.survey.as_ref().is_some_and(Survey::is_stopped);
     let hint = if is_stopped { "to let it run: `windtunnel start`" } else { "to repair: `windtunnel up`" };
-    Err(Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint))
+    let failure = Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint);
+    Err(match &status.cause {
+        Some(cause) => failure.code(cause.code),
+        None => failure,
+    })
 }
 
 /// What `-o json` prints, for a report.
@@ -128,13 +136,17 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         problems.push(in_a_line(failure));
         None
     });
-    let mut health = None;
+    let (mut health, mut cause) = (None, None);
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
         // Without ready pods the forward would hold the question until there are some.
         match airflow::health::look(&airflow::Client::to(record).with_deadline(HEALTH_PATIENCE)).await {
             Ok(seen) => {
+                if let Some(survey) = &survey {
+                    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &[] };
+                    cause = unhealthy::judge(&seen, record.into(), expected, &survey.starts);
+                }
                 problems.extend(seen.complaints());
                 health = Some(seen);
             }
@@ -151,6 +163,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         survey,
         forward,
         health,
+        cause,
         url: plan::url(record.port),
         problems,
     }

@@ -1,5 +1,6 @@
 //! Airflow's web server as far as windtunnel asks it: the health document.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -12,19 +13,34 @@ use crate::api_server::{json_answer, now, serve};
 /// The server; it ends when this is dropped.
 pub(crate) struct AirflowServer {
     pub(crate) address: SocketAddr,
-    /// The parts that are not healthy.
-    unhealthy: Arc<Mutex<Vec<String>>>,
+    pub(crate) parts: Parts,
     _stop: oneshot::Sender<()>,
+}
+
+/// The parts that are not healthy, and when they were last heard of.
+#[derive(Clone, Default)]
+pub(crate) struct Parts(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Parts {
+    /// From now on this part is not healthy, and gives no heartbeat.
+    pub(crate) fn make_unhealthy(&self, part: &str) {
+        self.0.lock().unwrap().insert(part.to_owned(), now());
+    }
+
+    /// From now on every part is healthy.
+    pub(crate) fn heal(&self) {
+        self.0.lock().unwrap().clear();
+    }
 }
 
 impl AirflowServer {
     /// Starts it, healthy.
     pub(crate) fn start() -> Self {
-        let unhealthy: Arc<Mutex<Vec<String>>> = Arc::default();
+        let parts = Parts::default();
         let (stop, stopped) = oneshot::channel();
-        let seen = Arc::clone(&unhealthy);
+        let seen = parts.clone();
         let address = serve(stopped, move |request| {
-            let unhealthy = seen.lock().unwrap().clone();
+            let unhealthy = seen.0.lock().unwrap().clone();
             async move {
                 match request.uri().path() {
                     "/api/v2/monitor/health" => json_answer(StatusCode::OK, &health(&unhealthy)),
@@ -33,18 +49,19 @@ impl AirflowServer {
                 }
             }
         });
-        Self { address, unhealthy, _stop: stop }
+        Self { address, parts, _stop: stop }
     }
 
-    /// From now on this part is not healthy.
+    /// From now on this part is not healthy, and gives no heartbeat.
     pub(crate) fn make_unhealthy(&self, part: &str) {
-        self.unhealthy.lock().unwrap().push(part.to_owned());
+        self.parts.make_unhealthy(part);
     }
 }
 
-fn health(unhealthy: &[String]) -> Value {
-    let state = |part: &str| if unhealthy.iter().any(|ill| ill == part) { "unhealthy" } else { "healthy" };
-    let beating = |part: &str, beat: &str| json!({"status": state(part), beat: now()});
+fn health(unhealthy: &BTreeMap<String, String>) -> Value {
+    let state = |part: &str| if unhealthy.contains_key(part) { "unhealthy" } else { "healthy" };
+    let last = |part: &str| unhealthy.get(part).cloned().unwrap_or_else(now);
+    let beating = |part: &str, beat: &str| json!({"status": state(part), beat: last(part)});
     json!({
         "metadatabase": {"status": state("metadatabase")},
         "scheduler": beating("scheduler", "latest_scheduler_heartbeat"),
