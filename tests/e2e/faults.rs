@@ -9,6 +9,7 @@ mod matrix;
 mod namespace;
 mod node;
 mod report;
+mod worker;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, SystemTime};
