@@ -68,6 +68,13 @@ impl Cluster {
         Self { client: client(&config).unwrap(), config }
     }
 
+    /// A cluster whose API server does not answer.
+    #[cfg(test)]
+    pub(crate) fn unreachable() -> Self {
+        // Port 1 is tcpmux, which nothing has answered for decades.
+        Self::of(Config::new("http://127.0.0.1:1".parse().unwrap()))
+    }
+
     /// The same cluster, certificates and user, but spoken to at another address of its API server.
     pub(super) fn at(&self, address: SocketAddr) -> Result<Self, Failure> {
         let doing = || format!("cannot speak to the API server at {address}");

@@ -24,6 +24,7 @@ pub mod removal;
 pub mod requests;
 mod restart;
 mod secret;
+mod service;
 mod smoke_files;
 pub mod standing;
 pub mod survey;

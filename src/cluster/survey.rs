@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Cluster;
 use super::evidence::complete_once;
-use super::verdict::{Judgement, Observed, Verdict, View, containers, count, judge, summary};
+use super::verdict::{Judgement, Observed, Starts, Verdict, View, containers, count, judge, summary};
 use super::workload::{Expected, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
@@ -33,6 +33,9 @@ pub struct Survey {
     pub pods: Vec<PodSummary>,
     /// What keeps it from being ready; without `terminal`, what may do so if it stays.
     pub verdict: Option<Verdict>,
+    /// Since when the containers run.
+    #[serde(skip)]
+    pub starts: Starts,
 }
 
 impl Survey {
@@ -112,6 +115,7 @@ pub async fn take(cluster: &Cluster, expected: Expected<'_>) -> Result<Survey, F
         nodes: nodes(&observed),
         workloads: workloads(&view),
         pods: pods(&view),
+        starts: Starts::of(&view),
         verdict: match judgement {
             Judgement::Stopped(verdict) | Judgement::Progressing { suspicion: Some(verdict), .. } => Some(verdict),
             Judgement::Progressing { suspicion: None, .. } | Judgement::Ready { .. } => None,

@@ -1,41 +1,30 @@
 //! The wait for a release: judged after every change and twice a second.
 //!
 //! It has no fixed total. Readiness ends it, a terminal cause, or that nothing has moved for a stated time, however long it has lasted: what
-//! makes progress is let be. An API server that does not answer is waited for, and its silence is shown.
+//! makes progress is let be. An API server that does not answer is waited for, and its silence is shown. [`beside`] judges in the same way
+//! while something else of the release is waited for.
 
+pub mod beside;
+mod judging;
 mod movement;
 mod pulled;
 mod shown;
 mod standing;
 mod suspected;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Cluster;
-use super::evidence::Evidence;
-use super::observe::Watch;
-use super::verdict::{Judgement, Observed, View, is_refusal, judge, last_seen};
+use super::verdict::{Judgement, Observed, View, judge, last_seen};
 use super::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::ui::Step;
+use judging::Judging;
 use movement::Movement;
 use pulled::Pulled;
-use shown::Shown;
-use standing::Standing;
-
-/// How long an API server may fail or be silent: one that starts again takes a minute on a small machine.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// Between two judgements when nothing changes: causes become terminal with time.
-const TICK: Duration = Duration::from_millis(500);
-/// How long a terminal cause must stand: the watches are separate streams, and what they show may not be of one moment.
-const STANDING: Duration = Duration::from_millis(500);
-/// The same for a refusal: a controller that was asked again has its answer by then.
-const ANSWERED: Duration = Duration::from_millis(1500);
-/// How often the node is looked at while the API server is silent.
-const LOOK: Duration = Duration::from_secs(3);
 
 /// What is ready.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,62 +47,22 @@ pub async fn until_ready(
     look: impl AsyncFn() -> Result<(), Failure>,
     held: impl AsyncFn() -> Option<u64>,
 ) -> Result<Ready, Failure> {
-    let mut watch = Watch::open(cluster, expected.namespace, PATIENCE);
-    let mut tick = tokio::time::interval(TICK);
-    let mut shown = Shown::default();
+    let mut judging = Judging::open(cluster, expected);
     let mut movement = Movement::begin();
     let mut pulled = Pulled::default();
-    let mut evidence = Evidence::default();
-    let mut standing = Standing::default();
-    let mut last: Option<Observed> = None;
-    let mut looked = Instant::now();
-    let mut asked_again = false;
     loop {
-        tokio::select! {
-            () = watch.changed() => {}
-            () = evidence.changed() => {}
-            _ = tick.tick() => {}
+        match judging.next(step, &look).await? {
+            Some(Judgement::Ready { pods }) => return Ok(Ready { pods }),
+            Some(Judgement::Progressing { mut states, suspicion }) => {
+                pulled.complete(&mut states, &held).await;
+                movement.take_in(&states, judging.observed());
+                judging.show(step, &states, suspicion.as_ref());
+            }
+            Some(Judgement::Stopped(_)) | None => {}
         }
         if movement.ended_before(stall) {
-            return Err(late(expected, stall, last, &movement, watch.last_error()));
+            return Err(late(expected, stall, judging.observed(), &movement, judging.trouble()));
         }
-        if let Some(failure) = watch.trouble() {
-            return Err(failure);
-        }
-        let Some(mut observed) = watch.observed() else {
-            shown.trouble(step, watch.last_error());
-            if looked.elapsed() >= LOOK {
-                looked = Instant::now();
-                look().await?;
-            }
-            continue;
-        };
-        shown.recovered(step);
-        evidence.complete(cluster, expected, &mut observed).await;
-        shown.ready(step, &observed);
-        match judge(expected, &observed, Timestamp::now()) {
-            Judgement::Ready { pods } => return Ok(Ready { pods }),
-            Judgement::Progressing { mut states, suspicion } => {
-                standing.end();
-                pulled.complete(&mut states, &held).await;
-                movement.take_in(&states, &observed);
-                shown.states(step, &states, suspicion.as_ref());
-            }
-            Judgement::Stopped(verdict) => {
-                let since = standing.since(&verdict, Instant::now());
-                let is_refusal = is_refusal(verdict.code);
-                if is_refusal && !asked_again {
-                    asked_again = true;
-                    if let Err(failure) = cluster.ask_again(expected.namespace, expected.workloads).await {
-                        step.note(&failure.message);
-                    }
-                }
-                if since.elapsed() >= if is_refusal { ANSWERED } else { STANDING } {
-                    return Err(verdict.into());
-                }
-            }
-        }
-        last = Some(observed);
     }
 }
 
@@ -121,7 +70,7 @@ pub async fn until_ready(
 fn late(
     expected: Expected<'_>,
     stall: Duration,
-    last: Option<Observed>,
+    last: Option<&Observed>,
     movement: &Movement,
     trouble: Option<String>,
 ) -> Failure {
@@ -129,13 +78,13 @@ fn late(
     let failure = Failure::new(Kind::Timeout, format!("the pods are not ready, and nothing has moved for {seconds} s"));
     let failure = failure.code(Code::NotReadyInTime).evidence(trouble.unwrap_or_default());
     let Some(observed) = last else { return failure.evidence("the API server has not told about the pods") };
-    let view = View { expected, observed: &observed, now: Timestamp::now() };
+    let view = View { expected, observed, now: Timestamp::now() };
     let failure = failure
         .evidence(movement.last())
         .evidence_lines(last_seen(&view))
         .hint(format!("see what it does now: {}", view.command("status")))
         .hint(format!("go on waiting: {}", view.command(&format!("up --timeout {}", seconds.saturating_mul(2)))));
-    let Judgement::Progressing { suspicion: Some(suspicion), .. } = judge(expected, &observed, view.now) else {
+    let Judgement::Progressing { suspicion: Some(suspicion), .. } = judge(expected, observed, view.now) else {
         return failure;
     };
     let failure = failure.evidence(suspicion.line());

@@ -16,18 +16,6 @@ use super::Cluster;
 use super::owner::Owner;
 use crate::error::{During, Failure, Kind};
 
-/// Reasons of a waiting container that Airflow itself takes as final: `worker_pod_pending_fatal_container_state_reasons` in
-/// the cncf-kubernetes provider, and two of the kubelet's that can only come from a wrong image.
-const FINAL_REASONS: [&str; 7] = [
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "ErrImageNeverPull",
-    "ErrImagePull",
-    "ImageInspectError",
-    "ImagePullBackOff",
-    "InvalidImageName",
-];
-
 /// A worker pod as last seen.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Worker {
@@ -44,8 +32,6 @@ pub enum Phase {
     Pending {
         /// Why, in the words of the scheduler or the kubelet: `ErrImagePull: …`, `Unschedulable: …`.
         reason: Option<String>,
-        /// Time will not cure it.
-        is_final: bool,
     },
     /// The task's process runs.
     Running,
@@ -192,10 +178,7 @@ fn phase(pod: &Pod) -> Phase {
         Some("Running") => Phase::Running,
         Some("Succeeded") => Phase::Succeeded,
         Some("Failed") => Phase::Failed { reason: end_reason(pod) },
-        _ => {
-            let (reason, is_final) = pending_reason(pod);
-            Phase::Pending { reason, is_final }
-        }
+        _ => Phase::Pending { reason: pending_reason(pod) },
     }
 }
 
@@ -206,20 +189,19 @@ fn states(pod: &Pod) -> impl Iterator<Item = &ContainerState> {
     init.chain(main).filter_map(|container| container.state.as_ref())
 }
 
-fn pending_reason(pod: &Pod) -> (Option<String>, bool) {
+fn pending_reason(pod: &Pod) -> Option<String> {
     let waiting = states(pod)
         .filter_map(|state| state.waiting.as_ref())
         // What every healthy pod says on its way, which is no reason for anything.
         .filter(|waiting| !matches!(waiting.reason.as_deref(), Some("ContainerCreating" | "PodInitializing")))
         .find_map(|waiting| Some((waiting.reason.as_deref()?, waiting.message.as_deref())));
     if let Some((reason, message)) = waiting {
-        return (Some(sentence(reason, message)), FINAL_REASONS.contains(&reason));
+        return Some(sentence(reason, message));
     }
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref()).into_iter().flatten();
-    let unscheduled = conditions
+    conditions
         .filter(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
-        .find_map(|condition| Some(sentence(condition.reason.as_deref()?, condition.message.as_deref())));
-    (unscheduled, false)
+        .find_map(|condition| Some(sentence(condition.reason.as_deref()?, condition.message.as_deref())))
 }
 
 fn end_reason(pod: &Pod) -> String {
@@ -253,26 +235,26 @@ mod tests {
             "name": "base", "image": "airflow", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "ContainerCreating" } }
         }]});
-        assert_eq!(of(&creating), Phase::Pending { reason: None, is_final: false });
+        assert_eq!(of(&creating), Phase::Pending { reason: None });
     }
 
     #[test]
-    fn an_image_that_cannot_be_pulled_is_final() {
+    fn an_image_that_cannot_be_pulled_is_a_reason() {
         let pulling = serde_json::json!({ "phase": "Pending", "containerStatuses": [{
             "name": "base", "image": "airflow", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "ErrImageNeverPull", "message": "image is not present with pull policy of Never" } }
         }]});
         let reason = "ErrImageNeverPull: image is not present with pull policy of Never".to_owned();
-        assert_eq!(of(&pulling), Phase::Pending { reason: Some(reason), is_final: true });
+        assert_eq!(of(&pulling), Phase::Pending { reason: Some(reason) });
     }
 
     #[test]
-    fn a_full_node_is_a_reason_but_may_become_free() {
+    fn a_full_node_is_a_reason() {
         let unscheduled = serde_json::json!({ "phase": "Pending", "conditions": [
             { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory." }
         ]});
         let reason = "Unschedulable: 0/1 nodes are available: 1 Insufficient memory.".to_owned();
-        assert_eq!(of(&unscheduled), Phase::Pending { reason: Some(reason), is_final: false });
+        assert_eq!(of(&unscheduled), Phase::Pending { reason: Some(reason) });
     }
 
     #[test]

@@ -173,6 +173,7 @@ codes! {
     SettingWrong = "WT822", "setting_wrong";
     ModuleMissing = "WT823", "module_missing";
     HeartbeatLate = "WT824", "heartbeat_late";
+    ServiceLeadsNowhere = "WT825", "service_leads_nowhere";
     ReleasePending = "WT901", "release_pending";
     NamespaceTerminating = "WT902", "namespace_terminating";
     ObjectForeign = "WT903", "object_foreign";

@@ -5,13 +5,14 @@ use tokio::sync::oneshot;
 
 use super::work::Work;
 use super::{announce, remembered};
-use crate::airflow::Client;
+use crate::cluster::workload::Expected;
 use crate::error::Failure;
 use crate::plan::Plan;
 use crate::state::{EnvironmentPaths, Record, RecordedImage, new_id};
 use crate::steps::claim::{self, Claim};
-use crate::steps::install::Installation;
+use crate::steps::install::{Installation, Upgraded};
 use crate::steps::prerequisites::{Prerequisites, Provider, Rendering};
+use crate::steps::roll_back::{Before, Reached};
 use crate::steps::{self, Context, roll_back};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
@@ -118,6 +119,10 @@ pub(super) async fn bring_up(
     steps::find_images::show(&images, ui);
     let Rendering { release, charts, .. } = &ready.rendering;
     let installation = Installation { context, ready: &ready, cluster: &cluster, release, charts };
+    let before = match before.filter(|_| !keep_failed) {
+        Some(before) => Some(Before::look(before, context, &cluster).await),
+        None => None,
+    };
     let mut upgraded = Vec::new();
     let installed = async {
         steps::replace_database::finish(context, &ready, &cluster, &record).await?;
@@ -130,31 +135,26 @@ pub(super) async fn bring_up(
     };
     let credentials = match Box::pin(installed).await {
         Ok(credentials) => credentials,
-        Err(failure) => {
-            let failure = steps::node::instead_of(failure, context, &ready).await;
-            let back = if *keep_failed { None } else { before.filter(|_| roll_back::can_follow(&failure, &upgraded)) };
-            return Err(match back {
-                Some(before) => roll_back::after(failure, installation, &upgraded, &before).await,
-                None => failure,
-            });
-        }
+        Err(failure) => return Err(take_back(failure, installation, &upgraded, before.as_ref(), Reached::Begun).await),
     };
     steps::forward::ensure(context, &record, release).await?;
-    let client = Client::to(&record);
-    steps::check_web::check(&client, plan.timeout.min(steps::check_web::PATIENCE), ui).await?;
+    if let Err(failure) = Box::pin(steps::check_web::ensure(context, &ready, &cluster, &record, release)).await {
+        return Err(take_back(failure, installation, &upgraded, before.as_ref(), Reached::Ready).await);
+    }
     if *smoke {
         let folder = paths.smoke_dags();
         let inputs = steps::smoke::Inputs {
             port: plan.port,
-            generation: plan.profile.airflow.generation(),
-            executor: plan.executor,
+            shape: plan.into(),
+            expected: Expected { environment: &plan.name, namespace: &plan.namespace, workloads: &release.workloads },
             credentials: &credentials,
             place: steps::smoke::Place::of(plan.cluster.provider(), &folder, plan.into(), &plan.namespace),
             cluster: &cluster,
-            namespace: &plan.namespace,
             owner: plan.into(),
         };
-        steps::smoke::run(&inputs, ui).await?;
+        let look = async || steps::node::look(context, &ready).await;
+        let held = async || steps::node::held(context, &ready).await;
+        Box::pin(steps::smoke::run(&inputs, look, held, ui)).await?;
     }
     announce::ready(context);
     Ok(Ended::Ready)
@@ -192,6 +192,21 @@ impl Again {
                 Box::pin(bring_up(Wanted { plan, ..wanted }, Some(work), ui, surroundings)).await
             }
         }
+    }
+}
+
+/// The failure of what was installed, with what came of going back to what ran before, where there is anything to go back to.
+async fn take_back(
+    failure: Failure,
+    installation: Installation<'_>,
+    upgraded: &[Upgraded],
+    before: Option<&Before>,
+    reached: Reached,
+) -> Failure {
+    let failure = steps::node::instead_of(failure, installation.context, installation.ready).await;
+    match before.filter(|_| roll_back::can_follow(&failure, upgraded)) {
+        Some(before) => Box::pin(roll_back::after(failure, installation, upgraded, before, reached)).await,
+        None => failure,
     }
 }
 

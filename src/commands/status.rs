@@ -11,12 +11,14 @@ use crate::airflow::import_error::{Broken, ImportError};
 use crate::cluster::Cluster;
 use crate::cluster::forward::supervise;
 use crate::cluster::survey::{self, Survey};
+use crate::cluster::verdict::Verdict;
 use crate::cluster::workload::Expected;
 use crate::error::{During, Failure, Kind};
 use crate::plan;
 use crate::providers;
 use crate::stacks;
 use crate::state::{EnvironmentPaths, ForwardStatus, Record, USER};
+use crate::steps::unhealthy;
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -49,6 +51,8 @@ struct Status {
     forward: Option<ForwardStatus>,
     /// Airflow's own health, through the forward; `null` where it does not answer.
     health: Option<Health>,
+    /// What keeps Airflow from being healthy; `null` where it is, or is not asked.
+    cause: Option<Verdict>,
     /// Where the web interface is.
     url: String,
     /// The DAG files that cannot be imported; `null` where Airflow could not be asked.
@@ -90,7 +94,11 @@ fn failure(name: &str, status: &Status) -> Failure {
     }
     let is_stopped = status.cluster == "stopped" || status.survey.as_ref().is_some_and(Survey::is_stopped);
     let hint = if is_stopped { "to let it run: `windtunnel start`" } else { "to repair: `windtunnel up`" };
-    Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint)
+    let failure = Failure::new(Kind::Unhealthy, format!("{name}: {problem}")).hint(hint);
+    match &status.cause {
+        Some(cause) => failure.code(cause.code),
+        None => failure,
+    }
 }
 
 /// What `-o json` prints, for a report.
@@ -150,7 +158,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         problems.push(in_a_line(failure));
         None
     });
-    let (mut health, mut import_errors, mut notes) = (None, None, Vec::new());
+    let (mut health, mut cause, mut import_errors, mut notes) = (None, None, None, Vec::new());
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
     } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
@@ -158,6 +166,10 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         let client = airflow::Client::to(record).with_deadline(HEALTH_PATIENCE);
         match airflow::health::look(&client).await {
             Ok(seen) => {
+                if let Some(survey) = &survey {
+                    let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &[] };
+                    cause = unhealthy::judge(&seen, record.into(), expected, &survey.starts);
+                }
                 problems.extend(seen.complaints());
                 health = Some(seen);
                 match broken_files(&client, record, paths).await {
@@ -181,6 +193,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
         survey,
         forward,
         health,
+        cause,
         url: plan::url(record.port),
         import_errors,
         problems,

@@ -53,6 +53,14 @@ impl<'a> Database<'a> {
         answer.trim().parse().map_err(|_| unexpected(&answer))
     }
 
+    /// The newest migration that Airflow has made in it (Alembic's table of that).
+    ///
+    /// # Errors
+    /// It does not run, or Airflow has not migrated it yet.
+    pub async fn schema(&self) -> Result<String, Failure> {
+        Ok(self.sql(AIRFLOW, "SELECT version_num FROM alembic_version").await?.trim().to_owned())
+    }
+
     /// How much is in it.
     ///
     /// # Errors

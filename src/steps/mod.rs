@@ -13,6 +13,7 @@ pub mod load_images;
 pub mod manifest_changes;
 pub mod node;
 pub mod prerequisites;
+pub mod refusals;
 pub mod remove_release;
 mod render;
 pub mod repair;
@@ -21,6 +22,7 @@ pub mod roll_back;
 pub mod smoke;
 pub mod start_cluster;
 pub mod stop_cluster;
+pub mod unhealthy;
 pub mod wait_for_pods;
 
 use crate::cluster::workload::Expected;

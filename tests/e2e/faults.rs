@@ -11,6 +11,7 @@ mod namespace;
 mod node;
 mod release;
 mod report;
+mod worker;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, SystemTime};

@@ -13,17 +13,32 @@ use crate::api_server::{json_answer, now, serve};
 /// The server; it ends when this is dropped.
 pub(crate) struct AirflowServer {
     pub(crate) address: SocketAddr,
-    /// The parts that are not healthy.
-    unhealthy: Arc<Mutex<Vec<String>>>,
+    pub(crate) parts: Parts,
     /// What it answers, by path.
     answers: Arc<Mutex<BTreeMap<String, Value>>>,
     _stop: oneshot::Sender<()>,
 }
 
+/// The parts that are not healthy, and when they were last heard of.
+#[derive(Clone, Default)]
+pub(crate) struct Parts(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Parts {
+    /// From now on this part is not healthy, and gives no heartbeat.
+    pub(crate) fn make_unhealthy(&self, part: &str) {
+        self.0.lock().unwrap().insert(part.to_owned(), now());
+    }
+
+    /// From now on every part is healthy.
+    pub(crate) fn heal(&self) {
+        self.0.lock().unwrap().clear();
+    }
+}
+
 impl AirflowServer {
     /// Starts it, healthy, without a DAG.
     pub(crate) fn start() -> Self {
-        let unhealthy: Arc<Mutex<Vec<String>>> = Arc::default();
+        let parts = Parts::default();
         let answers = BTreeMap::from([
             ("/api/v2/version".to_owned(), json!({"version": "3.3.2", "git_version": null})),
             ("/auth/token".to_owned(), json!({"access_token": "a.token.of-airflow"})),
@@ -32,9 +47,9 @@ impl AirflowServer {
         ]);
         let answers = Arc::new(Mutex::new(answers));
         let (stop, stopped) = oneshot::channel();
-        let (ill, known) = (Arc::clone(&unhealthy), Arc::clone(&answers));
+        let (seen, known) = (parts.clone(), Arc::clone(&answers));
         let address = serve(stopped, move |request| {
-            let unhealthy = ill.lock().unwrap().clone();
+            let unhealthy = seen.0.lock().unwrap().clone();
             let answer = known.lock().unwrap().get(request.uri().path()).cloned();
             async move {
                 match (request.uri().path(), answer) {
@@ -44,12 +59,12 @@ impl AirflowServer {
                 }
             }
         });
-        Self { address, unhealthy, answers, _stop: stop }
+        Self { address, parts, answers, _stop: stop }
     }
 
-    /// From now on this part is not healthy.
+    /// From now on this part is not healthy, and gives no heartbeat.
     pub(crate) fn make_unhealthy(&self, part: &str) {
-        self.unhealthy.lock().unwrap().push(part.to_owned());
+        self.parts.make_unhealthy(part);
     }
 
     /// From now on a request for this path of the REST interface is answered so.
@@ -93,9 +108,10 @@ impl AirflowServer {
     }
 }
 
-fn health(unhealthy: &[String]) -> Value {
-    let state = |part: &str| if unhealthy.iter().any(|ill| ill == part) { "unhealthy" } else { "healthy" };
-    let beating = |part: &str, beat: &str| json!({"status": state(part), beat: now()});
+fn health(unhealthy: &BTreeMap<String, String>) -> Value {
+    let state = |part: &str| if unhealthy.contains_key(part) { "unhealthy" } else { "healthy" };
+    let last = |part: &str| unhealthy.get(part).cloned().unwrap_or_else(now);
+    let beating = |part: &str, beat: &str| json!({"status": state(part), beat: last(part)});
     json!({
         "metadatabase": {"status": state("metadatabase")},
         "scheduler": beating("scheduler", "latest_scheduler_heartbeat"),

@@ -288,6 +288,13 @@ pub(crate) fn delete_database(store: &mut Store, release: &str) {
     store.delete(&address("apps/v1", "StatefulSet", release, &format!("{release}-database"))).unwrap();
 }
 
+/// Somebody changed what the web Service selects.
+pub(crate) fn mislead_web(store: &mut Store, release: &str) {
+    let mut service = store.get(&address("v1", "Service", release, &format!("{release}-web"))).unwrap().clone();
+    service["spec"]["selector"] = json!({"app": "nobody"});
+    store.put(service);
+}
+
 /// Airflow's pod waits for an image that no registry has.
 pub(crate) fn break_image(store: &mut Store, release: &str) {
     let message = "Back-off pulling image \"windtunnel.local/image:1\": ErrImagePull: rpc error: code = NotFound desc = failed to \

@@ -29,6 +29,22 @@ impl TestContext {
         });
     }
 
+    /// From now on the scheduler does not come up that Helm installs with a single value, and that of before does.
+    fn silence_upgrades(&self) {
+        let parts = self.airflow.parts.clone();
+        self.api.effect("install", move |store, arguments| {
+            objects::install(store, arguments);
+            if arguments.iter().any(|argument| argument == "--set") {
+                parts.make_unhealthy("scheduler");
+            }
+        });
+        let parts = self.airflow.parts.clone();
+        self.api.effect("rollback", move |store, arguments| {
+            objects::rollback(store, arguments);
+            parts.heal();
+        });
+    }
+
     fn record(&self) -> Value {
         serde_json::from_str(&self.remembered().unwrap()).unwrap()
     }
@@ -88,4 +104,32 @@ fn whose_rollback_fails_too_says_both() {
     assert!(run.code == 7 && run.stderr.contains("could not be brought back"), "{run}");
     assert!(run.stderr.contains("release has no 1 version") && run.stderr.contains("image"), "{run}");
     assert_eq!(context.api.change(|store| revisions(store).len()), 2);
+}
+
+#[test]
+fn after_which_airflow_is_not_healthy_brings_back_what_ran() {
+    let context = TestContext::with_changes();
+    let before = context.record();
+    context.silence_upgrades();
+    let run = context.run(&["up", "--set", "airflow.replicas=2", "--timeout", "3"]);
+    assert!(run.code == 1 && run.stderr.contains("scheduler is not healthy, and nothing has moved"), "{run}");
+    assert!(run.stderr.contains("what ran before was brought back, and is healthy"), "{run}");
+    run.ran("helm rollback");
+    assert_eq!(context.record(), before);
+    assert_eq!(context.run(&["status"]).code, 0);
+    let run = context.run(&["up", "--set", "airflow.replicas=2", "--timeout", "3", "--no-rollback"]);
+    assert!(run.code == 1 && !run.journal.iter().any(|line| line.starts_with("helm rollback")), "{run}");
+}
+
+#[test]
+fn that_has_migrated_the_database_is_left_as_it_is() {
+    let context = TestContext::with_changes();
+    let record = context.remembered().unwrap().replace("\"3.3.2\"", "\"3.3.1\"");
+    std::fs::write(context.environment("environment.json"), record).unwrap();
+    context.silence_upgrades();
+    let run = context.run(&["up", "--set", "airflow.replicas=2", "--timeout", "3"]);
+    let said = "Airflow 3.3.2 has migrated the database, and Airflow 3.3.1 does not run on that";
+    assert!(run.code == 1 && run.stderr.contains(said) && run.stderr.contains("left as it is"), "{run}");
+    assert!(!run.journal.iter().any(|line| line.starts_with("helm rollback")), "{run}");
+    assert_eq!(context.record()["airflow"], "3.3.2");
 }

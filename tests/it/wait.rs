@@ -54,7 +54,33 @@ fn the_web_server_is_up_but_the_scheduler_is_not() {
     let context = TestContext::new();
     context.airflow.make_unhealthy("scheduler");
     let run = context.run_with(&["up"], &[("WINDTUNNEL_TIMEOUT", "2")]);
-    assert!(run.code == 1 && run.stderr.contains("scheduler"), "{run}");
+    let stalled = "scheduler is not healthy, and nothing has moved for 2 s";
+    assert!(run.code == 1 && run.stderr.contains(stalled) && run.stderr.contains("moved last, "), "{run}");
+}
+
+#[test]
+fn what_fails_after_it_was_ready_ends_the_web_check_with_its_cause() {
+    let context = TestContext::new();
+    context.airflow.make_unhealthy("scheduler");
+    let run = std::thread::scope(|scope| {
+        let up = scope.spawn(|| context.run(&["up", "--timeout", "40"]));
+        context.wait_for("state/environments/airflow-cluster/forward.json");
+        context.api.change(|store| objects::break_image(store, "airflow-cluster"));
+        up.join().unwrap()
+    });
+    assert!(run.code == 7 && run.stderr.contains("error[WT301]"), "{run}");
+    let waited = "Waiting for pods              ✓";
+    assert!(run.stderr.contains(waited) && run.stderr.contains("Checking the web server       ✗"), "{run}");
+}
+
+#[test]
+fn a_service_that_leads_to_no_pod_is_named() {
+    let context = installing(objects::mislead_web);
+    let started = Instant::now();
+    let run = context.run(&["up", "--timeout", "40"]);
+    assert!(run.code == 7 && started.elapsed() < Duration::from_secs(30), "{:?} {run}", started.elapsed());
+    let named = "error[WT825]: service `airflow-cluster-web`: it leads to no pod: none has the labels `app=nobody`";
+    assert!(run.stderr.contains(named) && run.stderr.contains("windtunnel reset release"), "{run}");
 }
 
 /// Runs `up`, and lets the API server fail and this happen as soon as Helm has installed everything.

@@ -9,7 +9,7 @@ fn what_is_wrong_with_airflow_is_told_first() {
     context.up();
     context.airflow.make_unhealthy("scheduler");
     let run = context.run(&["why", "etl"]);
-    assert!(run.code == 1 && run.stderr.contains("error[WT802]: the scheduler is not healthy"), "{run}");
+    assert!(run.code == 1 && run.stderr.contains("error[WT824]: the scheduler is not healthy"), "{run}");
     context.api.change(|store| objects::break_image(store, "airflow-cluster"));
     let run = context.run(&["why", "etl"]);
     assert!(run.code == 7 && run.stderr.contains("error[WT301]"), "{run}");

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use super::super::workload::{Workload, WorkloadKind};
+use super::super::workload::{Expected, Workload, WorkloadKind};
 use super::view::{View, first_time, last_time, message};
 use super::{Verdict, count, said};
 use crate::codes::Code;
@@ -40,22 +40,27 @@ pub(super) fn judge(view: &View<'_>, workload: &Workload) -> Option<Verdict> {
         // It is there only once a pod of it is.
         WorkloadKind::Job => return None,
     };
-    let (code, what) = classify(&refusal);
+    let verdict = refused(view.expected, workload.to_string(), &refusal);
     let needed = if refusal.contains("serviceaccount") { YOUNG_NAMESPACE } else { REFUSED };
-    let may_heal = code == Code::QuotaExceeded && view.has_pods_that_leave();
-    let verdict = Verdict::new(code, workload.to_string(), what)
-        .evidence(said::shorten(&refusal))
-        .terminal_if(seconds >= needed && !may_heal);
-    Some(match code {
+    let may_heal = verdict.code == Code::QuotaExceeded && view.has_pods_that_leave();
+    Some(verdict.terminal_if(seconds >= needed && !may_heal))
+}
+
+/// The cause, by what the API server says as it refuses a pod of `object`.
+#[must_use]
+pub fn refused(expected: Expected<'_>, object: impl Into<String>, refusal: &str) -> Verdict {
+    let (code, what) = classify(refusal);
+    let verdict = Verdict::new(code, object, what).evidence(said::shorten(refusal));
+    match code {
         Code::LimitRange => verdict
             .hint(format!(
                 "ask for what it allows, in the profile's `resources`: {}",
-                view.kubectl("describe limitrange")
+                expected.kubectl(expected.namespace, "describe limitrange")
             ))
             .hint("or use another namespace: `windtunnel up --namespace NAME`"),
         Code::QuotaExceeded => verdict.hint("raise or remove the namespace's ResourceQuota, or use another namespace"),
-        _ => verdict.hint(format!("change what refuses the pod, then {}", view.command("up"))),
-    })
+        _ => verdict.hint(format!("change what refuses the pod, then {}", expected.command("up"))),
+    }
 }
 
 /// The `ReplicaSet`'s condition `ReplicaFailure` is there as long as pods are refused, and goes on telling why the first of them was

@@ -88,7 +88,8 @@ pub(super) fn hints(view: &View<'_>, container: &str) -> Vec<String> {
     ]
 }
 
-fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, restarts: i32) -> Verdict {
+/// A container that was killed for want of memory.
+pub(super) fn out_of_memory(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>, restarts: i32) -> Verdict {
     let limits = container.spec.resources.as_ref().and_then(|resources| resources.limits.as_ref());
     let limit = limits.and_then(|limits| limits.get("memory")).map(|limit| limit.0.as_str());
     let what = limit.map_or_else(

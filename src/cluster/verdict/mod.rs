@@ -25,17 +25,22 @@ mod said;
 #[cfg(test)]
 mod samples;
 mod schedule;
+mod service;
 mod stall;
 mod start;
+mod starts;
 mod view;
 mod volume;
+pub(super) mod worker;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 
 use super::workload::{Expected, Workload, WorkloadKind};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
+pub use admission::refused;
 pub use log_source::LogSource;
 pub(super) use log_source::wanted as wanted_logs;
 pub(super) use namespace::{is_held, judge as judge_namespace};
@@ -46,6 +51,8 @@ pub(super) use readiness::count;
 pub use release::judge as judge_release;
 pub(super) use root::is_refusal;
 pub(super) use said::lacks_names;
+pub(super) use service::judge as judge_service;
+pub use starts::Starts;
 pub(super) use view::{Observed, View, containers, is_ready};
 
 /// How many lines of a container's log are read for a verdict; few of them are quoted.
@@ -95,7 +102,8 @@ impl Verdict {
         format!("{}: {}", self.object, self.message)
     }
 
-    fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A terminal cause with nothing but its words.
+    pub fn new(code: Code, object: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
             object: object.into(),
@@ -106,7 +114,9 @@ impl Verdict {
         }
     }
 
-    fn evidence(mut self, line: impl Into<String>) -> Self {
+    /// Adds a line that proves it; an empty one is left out.
+    #[must_use]
+    pub fn evidence(mut self, line: impl Into<String>) -> Self {
         let line: String = line.into();
         if !line.trim().is_empty() {
             self.evidence.push(line.trim().to_owned());
@@ -114,13 +124,16 @@ impl Verdict {
         self
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// Terminal only if so.
-    fn terminal_if(mut self, terminal: bool) -> Self {
+    #[must_use]
+    pub fn terminal_if(mut self, terminal: bool) -> Self {
         self.terminal = terminal;
         self
     }
@@ -162,9 +175,7 @@ fn workload_causes(view: &View<'_>, workload: &Workload) -> Vec<Verdict> {
     causes.extend(job::judge(view, workload));
     causes.extend(node::judge_evictions(view, workload));
     for pod in view.pods(workload) {
-        let mut found: Vec<Verdict> = volume::judge(view, pod);
-        found.extend(schedule::judge(view, pod));
-        found.extend(mount::judge(view, pod));
+        let mut found = placement_causes(view, pod);
         for container in containers(pod) {
             let cause = image::judge(view, pod, &container)
                 .or_else(|| start::judge(view, pod, &container))
@@ -177,6 +188,14 @@ fn workload_causes(view: &View<'_>, workload: &Workload) -> Vec<Verdict> {
         causes.extend(found.into_iter().map(|cause| if stuck { of_an_earlier_revision(view, cause) } else { cause }));
     }
     causes
+}
+
+/// What keeps a pod from a node, or from its volumes there.
+fn placement_causes(view: &View<'_>, pod: &Pod) -> Vec<Verdict> {
+    let mut found = volume::judge(view, pod);
+    found.extend(schedule::judge(view, pod));
+    found.extend(mount::judge(view, pod));
+    found
 }
 
 /// A `StatefulSet` does not replace a pod that never became ready, even when its template has been repaired since

@@ -54,7 +54,7 @@ impl fmt::Display for PodState {
 /// The states of a workload's containers that are not ready.
 pub(super) fn states(view: &View<'_>, workload: &Workload) -> Vec<PodState> {
     let pods = view.pods(workload);
-    let states: Vec<PodState> = pods.iter().flat_map(|pod| pod_states(view, workload, pod)).collect();
+    let states: Vec<PodState> = pods.iter().flat_map(|pod| pod_states(view, &workload.name, pod)).collect();
     if !states.is_empty() {
         return states;
     }
@@ -99,21 +99,22 @@ pub(in crate::cluster) fn last_seen(view: &View<'_>) -> Vec<String> {
 
 /// What a pod is doing, in one line; nothing of a pod that is ready.
 pub(in crate::cluster) fn summary(view: &View<'_>, workload: &Workload, pod: &Pod) -> String {
-    let states = pod_states(view, workload, pod);
+    let states = pod_states(view, &workload.name, pod);
     states.iter().map(PodState::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn pod_states(view: &View<'_>, workload: &Workload, pod: &Pod) -> Vec<PodState> {
+/// The states of a pod's containers that are not ready; `owner` is what the pod is called while it is on no node.
+pub(super) fn pod_states(view: &View<'_>, owner: &str, pod: &Pod) -> Vec<PodState> {
     let containers = containers(pod);
     if is_ready(pod) {
         return Vec::new();
     }
     if condition(pod, "PodScheduled").is_none_or(|scheduled| scheduled.status != "True") {
-        let subject = if let [only] = containers.as_slice() { &only.spec.name } else { &workload.name };
+        let subject = if let [only] = containers.as_slice() { only.spec.name.as_str() } else { owner };
         let seconds = view.seconds_since(pod.metadata.creation_timestamp.as_ref());
         return vec![PodState {
             pod: pod.name_any(),
-            subject: subject.clone(),
+            subject: subject.to_owned(),
             state: unscheduled(view, pod),
             detail: String::new(),
             seconds,

@@ -23,8 +23,9 @@ impl Movement {
     }
 
     /// Takes in what is there now.
-    pub(super) fn take_in(&mut self, states: &[PodState], observed: &Observed) {
-        let ready = observed.pods.iter().filter(|pod| is_ready(pod)).map(|pod| {
+    pub(super) fn take_in(&mut self, states: &[PodState], observed: Option<&Observed>) {
+        let pods = observed.into_iter().flat_map(|observed| &observed.pods);
+        let ready = pods.filter(|pod| is_ready(pod)).map(|pod| {
             let name = pod.name_any();
             (format!("{}/ready", pod.uid().unwrap_or_default()), format!("pod `{name}`: ready"))
         });
@@ -34,10 +35,15 @@ impl Movement {
             (format!("{}/{what}", state.pod), what)
         });
         for (key, what) in ready.chain(states) {
-            if self.seen.insert(key) {
-                self.when = Instant::now();
-                self.what = what;
-            }
+            self.see(key, what);
+        }
+    }
+
+    /// Takes in something else; `key` tells it from all that has happened before.
+    pub(super) fn see(&mut self, key: String, what: String) {
+        if self.seen.insert(key) {
+            self.when = Instant::now();
+            self.what = what;
         }
     }
 
@@ -65,13 +71,13 @@ mod tests {
     #[test]
     fn what_has_been_there_before_is_no_movement() {
         let mut movement = Movement::begin();
-        movement.take_in(&state("running", ""), &Observed::default());
-        movement.take_in(&state("crashed", ""), &Observed::default());
+        movement.take_in(&state("running", ""), None);
+        movement.take_in(&state("crashed", ""), None);
         movement.when = Instant::now().checked_sub(Duration::from_secs(9)).unwrap();
-        movement.take_in(&state("running", ""), &Observed::default());
+        movement.take_in(&state("running", ""), None);
         assert!(movement.ended_before(Duration::from_secs(9)));
         assert_eq!(movement.last(), "moved last, 9 s ago: migrate: crashed");
-        movement.take_in(&state("running", "Running upgrade a -> b"), &Observed::default());
+        movement.take_in(&state("running", "Running upgrade a -> b"), None);
         assert!(!movement.ended_before(Duration::from_secs(9)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
@@ -12,6 +13,8 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower_test::mock;
 
+use super::super::observe::Watch;
+use super::beside::{Beside, Judged};
 use super::*;
 use crate::cluster::workload::Workload;
 use crate::codes::Code;
@@ -141,4 +144,42 @@ async fn an_api_server_that_refuses_for_good_ends_the_wait_with_its_words() {
     };
     assert_eq!((failure.kind, failure.code), (Kind::Cluster, Some(Code::ApiForbidden)));
     assert!(failure.evidence.iter().any(|line| line.contains("not yet")), "{:?}", failure.evidence);
+}
+
+/// What the judge beside another wait ends with.
+async fn beside(texts: [&'static str; 2], dag_id: Option<&str>) -> Failure {
+    let cluster = cluster(move |plural| Ok(items(&texts, plural)));
+    let workloads = [Workload::deployment("airflow")];
+    let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &workloads };
+    let ui = Ui::new(Manner { format: Format::Text, level: crate::ui::Level::Quiet, ..Manner::default() });
+    let step = ui.step("check_web", "Checking the web server");
+    let judged = Judged { cluster: &cluster, expected, dag_id };
+    Beside::begin().judge(judged, &step, async || Ok(()), async || None).await
+}
+
+#[tokio::test]
+async fn what_crashes_after_it_was_ready_ends_another_wait() {
+    let failure = beside([BASE, include_str!("../verdict/testdata/crash_loop.yaml")], None).await;
+    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::CrashLoop)));
+    assert!(failure.evidence.iter().any(|line| line == "KeyError: 'AIRFLOW_HOME'"), "{:?}", failure.evidence);
+}
+
+#[tokio::test]
+async fn a_worker_pod_that_cannot_start_ends_another_wait() {
+    let worker = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: w, uid: w, labels: {kubernetes_executor: "True", dag_id: d}}
+spec: {containers: [{name: base, image: "airflow:none"}]}
+status:
+  phase: Pending
+  containerStatuses:
+  - {name: base, image: a, imageID: "", ready: false, restartCount: 0, state: {waiting: {reason: ErrImageNeverPull, message: not there}}}
+"#;
+    let failure = beside([BASE, worker], Some("d")).await;
+    assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::ImageNeverPull)));
+    assert_eq!(
+        failure.message,
+        "container `base` of pod `w`: image `airflow:none` is not in the node, and must not be pulled"
+    );
 }

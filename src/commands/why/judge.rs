@@ -333,7 +333,7 @@ mod tests {
         facts.refusals = vec![refusal(1)];
         assert_eq!(code(&facts, None), Some(Code::WorkerPodRefused));
         let reason = "Unschedulable: 0/1 nodes are available: 1 Insufficient memory.".to_owned();
-        facts.pods = vec![pod(Phase::Pending { reason: Some(reason.clone()), is_final: false })];
+        facts.pods = vec![pod(Phase::Pending { reason: Some(reason.clone()) })];
         let answer = judge(&facts, None).unwrap();
         assert_eq!((answer.code, answer.evidence), (Some(Code::WorkerPodPending), vec![reason]));
         assert_eq!(answer.message, "task `load` is queued since 60 s: its worker pod `etl-load-x` does not start");

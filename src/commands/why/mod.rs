@@ -9,18 +9,20 @@ use serde::Serialize;
 
 use crate::airflow::dags::{self, Dag, DagRun, TaskInstance};
 use crate::airflow::import_error::ImportError;
-use crate::airflow::refusal::{Refusal, Refusals};
+use crate::airflow::refusal::Refusal;
 use crate::airflow::tasks::{self, Pool, Task};
 use crate::airflow::{Client, health, read_log};
 use crate::cli::WhyArgs;
+use crate::cluster::verdict::Verdict;
 use crate::cluster::worker::{self, TaskPod};
 use crate::cluster::workload::Expected;
-use crate::cluster::{Cluster, logs, survey};
+use crate::cluster::{Cluster, survey};
 use crate::codes::Code;
 use crate::error::{Failure, Kind, name_environment};
 use crate::profile::Executor;
 use crate::stacks;
 use crate::state::{Record, USER};
+use crate::steps::{refusals, unhealthy};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
 
@@ -28,8 +30,6 @@ use crate::ui::Ui;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many lines of a task's log are quoted.
 const LOG_LINES: usize = 12;
-/// How many of the scheduler's last lines are looked at for what the API server refused: one refusal takes about 200, its pod included.
-const SCHEDULER_LINES: u32 = 2000;
 /// How many files that cannot be imported are told of in full: the newest first.
 const FILES: usize = 2;
 /// How many of the newest runs are counted.
@@ -100,12 +100,12 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
     let workloads = stacks::workloads((&record).into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
     // What keeps Airflow itself from being well is the cause of all else.
-    if let Some(verdict) = Box::pin(survey::take(&cluster, expected)).await?.verdict.filter(|verdict| verdict.terminal)
-    {
+    let survey = Box::pin(survey::take(&cluster, expected)).await?;
+    if let Some(verdict) = survey.verdict.filter(|verdict| verdict.terminal) {
         return Err(verdict.into());
     }
     let client = Client::to(&record).with_deadline(PATIENCE);
-    require_scheduler(&client).await?;
+    require_scheduler(&client, |health| unhealthy::judge(health, (&record).into(), expected, &survey.starts)).await?;
     let credentials = super::credentials::read(&paths, name)?;
     let client = client.sign_in(USER, &credentials.admin_password).await?;
     let dag_id = &arguments.dag;
@@ -132,7 +132,7 @@ pub async fn why(arguments: &WhyArgs, name: &str, ui: &Ui, surroundings: &Surrou
                 now: Timestamp::now(),
             };
             if facts.lacks_a_pod() {
-                facts.refusals = refusals(&cluster, expected, &record).await?;
+                facts.refusals = refusals::look(&cluster, expected, (&record).into()).await?;
             }
             let answer = judge::judge(&facts, arguments.task.as_deref())?;
             with_log(&client, &facts, answer).await
@@ -169,13 +169,16 @@ impl Facts {
 }
 
 /// Without a scheduler nothing runs, whatever the state of a DAG.
-async fn require_scheduler(client: &Client) -> Result<(), Failure> {
+async fn require_scheduler(
+    client: &Client,
+    cause: impl FnOnce(&health::Health) -> Option<Verdict>,
+) -> Result<(), Failure> {
     let health = health::look(client).await?;
     if !health.missing().contains(&"scheduler") {
         return Ok(());
     }
     Err(Failure::new(Kind::Unhealthy, "the scheduler is not healthy, so no task is started")
-        .code(Code::AirflowUnhealthy)
+        .code(cause(&health).map_or(Code::AirflowUnhealthy, |cause| cause.code))
         .evidence_lines(health.complaints())
         .hint("to see why: `windtunnel logs scheduler`, `windtunnel status`"))
 }
@@ -216,20 +219,6 @@ fn find_run<'a>(runs: &'a [DagRun], dag_id: &str, wanted: Option<&str>) -> Resul
         Failure::usage(format!("DAG `{dag_id}` has no run `{wanted}` among its newest {RUNS}"))
             .evidence(format!("it has {}", known.join(", ")))
     })
-}
-
-/// What the scheduler says of pods that the API server did not take, of whatever DAG.
-async fn refusals(cluster: &Cluster, expected: Expected<'_>, record: &Record) -> Result<Vec<Refusal>, Failure> {
-    let scheduler = stacks::component(record.into(), "scheduler")?;
-    let wanted = logs::Wanted {
-        workload: &scheduler.workload,
-        container: scheduler.container,
-        tail: SCHEDULER_LINES,
-        follow: false,
-    };
-    let (mut found, mut refusals) = (Vec::new(), Refusals::default());
-    logs::stream(cluster, expected, wanted, |line| found.extend(refusals.read(line))).await?;
-    Ok(found)
 }
 
 /// Adds the end of the log of a task that failed. That there is none does not make the answer worse.

@@ -5,6 +5,7 @@ mod dag_file;
 mod follow;
 mod moments;
 mod place;
+mod refused;
 mod report;
 mod tidy;
 
@@ -13,11 +14,15 @@ use std::time::{Duration, Instant};
 use crate::airflow::{Client, dags, health, log_lost, read_try};
 use crate::cluster::Cluster;
 use crate::cluster::owner::Owner;
+use crate::cluster::wait::beside::{Beside, Judged};
 use crate::cluster::worker::Workers;
+use crate::cluster::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
-use crate::profile::{Executor, Generation};
+use crate::profile::Executor;
+use crate::stacks::Shape;
 use crate::state::{Credentials, USER};
+use crate::steps::unhealthy::{self, Late};
 use crate::ui::{Step, Ui};
 use dag_file::{SmokeDag, TASK};
 use follow::{Run, health_lines, tail};
@@ -32,9 +37,11 @@ const BUNDLE: &str = "windtunnel";
 const RUN: &str = "smoke";
 /// The pause between two looks at Airflow, which has no way to wait for anything.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long Airflow may take to find a new file: it reads the bundle's folder anew every few seconds.
+/// The pause between two looks at the health of all of Airflow while a part of it is followed.
+const HEALTH_PAUSE: Duration = Duration::from_secs(2);
+/// For how long nothing may move until Airflow has found a new file: it reads the bundle's folder anew every few seconds.
 const DAG_PATIENCE: Duration = Duration::from_mins(2);
-/// How long the log of a task that ended may take to be there.
+/// For how long nothing may come of the log of a task that ended.
 const LOG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a smoke run needs.
@@ -42,37 +49,48 @@ const LOG_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Inputs<'a> {
     /// The forward's port on 127.0.0.1; it answers.
     pub port: u16,
-    /// Which Airflow answers there.
-    pub generation: Generation,
-    /// What runs the task.
-    pub executor: Executor,
+    /// Which Airflow answers there, and what runs the task.
+    pub shape: Shape<'a>,
+    /// Its pods, which are judged meanwhile.
+    pub expected: Expected<'a>,
     /// The environment's credentials.
     pub credentials: &'a Credentials,
     /// What Airflow reads as the bundle `windtunnel`.
     pub place: Place<'a>,
     /// The cluster that the worker pod is to appear in.
     pub cluster: &'a Cluster,
-    /// The namespace of the release.
-    pub namespace: &'a str,
     /// The environment.
     pub owner: Owner<'a>,
 }
 
-/// Runs a DAG and reads its log back; leaves nothing of it behind, whatever comes of it.
+/// Runs a DAG and reads its log back; leaves nothing of it behind, whatever comes of it. The pods, the worker pod's too, and Airflow's health
+/// are judged meanwhile; `look` and `held` are those of [`crate::cluster::wait::until_ready`].
 ///
 /// # Errors
-/// Verdict where a terminal cause was found: the file is not importable, the worker pod cannot start or failed; unhealthy where the
-/// task failed, the log has not what it printed, or Airflow refuses; timeout, naming the part, where one took too long.
-pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
+/// Verdict where a terminal cause was found: the file is not importable, a pod or the worker pod cannot start or failed, a heartbeat is late;
+/// unhealthy where the task failed, the log has not what it printed, or Airflow refuses; timeout, naming the part and what moved last, where
+/// nothing has moved for too long.
+pub async fn run(
+    inputs: &Inputs<'_>,
+    look: impl AsyncFn() -> Result<(), Failure>,
+    held: impl AsyncFn() -> Option<u64>,
+    ui: &Ui,
+) -> Result<SmokeReport, Failure> {
     let step = ui.step("smoke", "Running a DAG");
-    let client = Client::new(inputs.port).of(inputs.generation);
-    require_scheduling(&client).await?;
+    let client = Client::new(inputs.port).of(inputs.shape.generation);
+    require_scheduling(&client, inputs.shape, inputs.expected, inputs.cluster).await?;
     let client = client.sign_in(USER, &inputs.credentials.admin_password).await?;
     inputs.place.remove_leftovers()?;
     tidy::remove_leftovers(&client, inputs).await?;
     let dag = SmokeDag::random()?;
-    let file = inputs.place.put(&dag, inputs.generation, inputs.cluster).await?;
-    let proof = prove(&client, inputs, &dag, &step).await;
+    let file = inputs.place.put(&dag, inputs.shape.generation, inputs.cluster).await?;
+    let beside = Beside::begin();
+    let judged = Judged { cluster: inputs.cluster, expected: inputs.expected, dag_id: Some(&dag.id) };
+    let proof = tokio::select! {
+        proof = prove(&client, inputs, &dag, &beside, &step) => proof,
+        failure = beside.judge(judged, &step, look, held) => Err(failure),
+        failure = watch_health(&client, inputs, &beside, &step) => Err(failure),
+    };
     step.doing("removing the DAG");
     let end = if proof.is_ok() { End::Well } else { End::Badly };
     let tidied = match inputs.place.take(file, inputs.cluster).await {
@@ -84,7 +102,7 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
         ui.warn(&format!("DAG `{}` is still there, the next smoke run removes it: {why}", dag.id));
     }
     let report = proof?;
-    step.done(match inputs.executor {
+    step.done(match inputs.shape.executor {
         Executor::Kubernetes => "windtunnel_smoke ran in a worker pod, log read back",
         Executor::Local | Executor::Celery => "windtunnel_smoke ran, log read back",
     });
@@ -92,15 +110,23 @@ pub async fn run(inputs: &Inputs<'_>, ui: &Ui) -> Result<SmokeReport, Failure> {
     Ok(report)
 }
 
-async fn prove(client: &Client, inputs: &Inputs<'_>, dag: &SmokeDag, step: &Step<'_>) -> Result<SmokeReport, Failure> {
+async fn prove(
+    client: &Client,
+    inputs: &Inputs<'_>,
+    dag: &SmokeDag,
+    beside: &Beside,
+    step: &Step<'_>,
+) -> Result<SmokeReport, Failure> {
     let written = Instant::now();
     step.note("waiting for the DAG processor to see the file");
-    await_dag(client, &dag.id, &dag.file(), DAG_PATIENCE).await?;
+    beside.moved("the DAG file is written");
+    await_dag(client, &dag.id, &dag.file(), beside).await?;
+    beside.moved("the DAG is parsed");
     let dag_seen = Instant::now();
-    let workers = Workers::watch(inputs.cluster, inputs.namespace, &dag.id);
+    let workers = Workers::watch(inputs.cluster, inputs.expected.namespace, &dag.id);
     dags::trigger(client, &dag.id, RUN).await?;
     let triggered = Instant::now();
-    let run = Run { client, inputs, dag_id: &dag.id };
+    let run = Run { client, inputs, dag_id: &dag.id, beside };
     let moments = run.follow(workers, step).await?;
     let followed = Instant::now();
     step.note("reading the task log");
@@ -109,20 +135,41 @@ async fn prove(client: &Client, inputs: &Inputs<'_>, dag: &SmokeDag, step: &Step
     Ok(SmokeReport::new(&dag.id, course, &moments))
 }
 
-/// Nothing would be seen or run without these two: better said now than at a deadline.
-async fn require_scheduling(client: &Client) -> Result<(), Failure> {
-    let missing = health::look(client).await?.missing();
-    match missing.into_iter().find(|part| ["scheduler", "dag processor"].contains(part)) {
-        None => Ok(()),
-        Some(part) => Err(Failure::new(Kind::Unhealthy, format!("the {part} is not healthy: no DAG would run"))
-            .code(Code::AirflowUnhealthy)
-            .evidence_lines(health_lines(client).await)
-            .hint(format!("to see why: `windtunnel logs {}`", part.replace(' ', "-")))),
+/// Ends with the cause where a heartbeat is late while something else is waited for.
+async fn watch_health(client: &Client, inputs: &Inputs<'_>, beside: &Beside, step: &Step<'_>) -> Failure {
+    let mut late = Late::new(inputs.shape, inputs.expected, unhealthy::LASTING);
+    loop {
+        tokio::time::sleep(HEALTH_PAUSE).await;
+        // That there is no answer is told by whoever waits for one.
+        if let Ok(health) = health::look(client).await
+            && let Some(failure) = late.see(&health, beside, Instant::now(), step)
+        {
+            return failure;
+        }
     }
 }
 
-async fn await_dag(client: &Client, dag_id: &str, file: &str, patience: Duration) -> Result<(), Failure> {
-    let deadline = Instant::now() + patience;
+/// Nothing would be seen or run without these two: better said now than at a deadline.
+async fn require_scheduling(
+    client: &Client,
+    shape: Shape<'_>,
+    expected: Expected<'_>,
+    cluster: &Cluster,
+) -> Result<(), Failure> {
+    let health = health::look(client).await?;
+    match health.missing().into_iter().find(|part| ["scheduler", "dag processor"].contains(part)) {
+        None => Ok(()),
+        Some(part) => {
+            let cause = unhealthy::look(&health, shape, expected, cluster).await;
+            Err(Failure::new(Kind::Unhealthy, format!("the {part} is not healthy: no DAG would run"))
+                .code(cause.map_or(Code::AirflowUnhealthy, |cause| cause.code))
+                .evidence_lines(health.complaints())
+                .hint(format!("to see why: `windtunnel logs {}`", part.replace(' ', "-"))))
+        }
+    }
+}
+
+async fn await_dag(client: &Client, dag_id: &str, file: &str, beside: &Beside) -> Result<(), Failure> {
     while dags::dag(client, dag_id).await?.is_none() {
         let errors = dags::import_errors(client, Some(BUNDLE)).await?;
         if let Some(error) = errors.into_iter().find(|error| error.filename.ends_with(file)) {
@@ -131,14 +178,15 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str, patience: Duration
                 .evidence_lines(error.stack_trace.lines())
                 .hint("to see what the DAG processor says: `windtunnel logs dag-processor`"));
         }
-        if Instant::now() >= deadline {
-            return Err(Failure::new(
-                Kind::Timeout,
-                format!("Airflow did not see the new DAG file `{file}` within {} s", patience.as_secs()),
-            )
-            .code(Code::SmokeLate)
-            .evidence_lines(health_lines(client).await)
-            .hint("to see what the DAG processor does: `windtunnel logs dag-processor`"));
+        if beside.ended_before(DAG_PATIENCE) {
+            let seconds = DAG_PATIENCE.as_secs();
+            let message =
+                format!("Airflow has not seen the new DAG file `{file}`, and nothing has moved for {seconds} s");
+            return Err(Failure::new(Kind::Timeout, message)
+                .code(Code::SmokeLate)
+                .evidence(beside.last_movement())
+                .evidence_lines(health_lines(client).await)
+                .hint("to see what the DAG processor does: `windtunnel logs dag-processor`"));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -146,15 +194,15 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str, patience: Duration
 }
 
 async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
-    let deadline = Instant::now() + LOG_PATIENCE;
     loop {
         let log = read_try(run.client, run.dag_id, RUN, TASK, 1, -1).await?;
         if log.contains(marker) {
             return Ok(());
         }
-        if Instant::now() >= deadline {
+        run.beside.moved(&format!("the task log has {} lines", log.lines().count()));
+        if run.beside.ended_before(LOG_PATIENCE) {
             return Err(log_lost("the task ran, but what it printed is not in its log")
-                .evidence(format!("looked for `{marker}` for {} s", LOG_PATIENCE.as_secs()))
+                .evidence(format!("looked for `{marker}`, and nothing has come for {} s", LOG_PATIENCE.as_secs()))
                 .evidence_lines(tail(&log)));
         }
         tokio::time::sleep(PAUSE).await;
@@ -165,6 +213,7 @@ async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::airflow::scripted::{Script, serve};
+    use crate::profile::{Generation, StackName};
 
     #[tokio::test]
     async fn a_file_that_cannot_be_imported_is_a_verdict_with_the_traceback() {
@@ -174,7 +223,7 @@ mod tests {
         ]}"#;
         let (port, _) = serve([Script::json(404, r#"{"detail":"not found"}"#), Script::json(200, errors)]).await;
         let client = Client::new(port);
-        let failure = await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py", DAG_PATIENCE)
+        let failure = await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py", &Beside::begin())
             .await
             .unwrap_err();
         assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::DagImportError)));
@@ -198,7 +247,15 @@ mod tests {
     async fn without_a_scheduler_nothing_is_begun() {
         let health = r#"{"metadatabase":{"status":"healthy"},"scheduler":{"status":"unhealthy","latest_scheduler_heartbeat":"2026-11-22T21:57:36+00:00"},"triggerer":{"status":null},"dag_processor":{"status":"healthy"}}"#;
         let (port, _) = serve([Script::json(200, health)]).await;
-        let failure = require_scheduling(&Client::new(port)).await.unwrap_err();
+        let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &[] };
+        let shape = Shape {
+            name: "airflow-cluster",
+            stack: StackName::Lite,
+            generation: Generation::Three,
+            executor: Executor::Kubernetes,
+        };
+        let cluster = Cluster::unreachable();
+        let failure = require_scheduling(&Client::new(port), shape, expected, &cluster).await.unwrap_err();
         assert_eq!(failure.message, "the scheduler is not healthy: no DAG would run");
         assert_eq!(failure.evidence[0], "scheduler: unhealthy, last heartbeat 2026-11-22T21:57:36Z");
     }

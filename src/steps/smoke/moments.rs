@@ -42,7 +42,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// How long it may take on a busy laptop.
+    /// For how long nothing may move until it is so, on a busy laptop.
     pub(super) const fn patience(self) -> Duration {
         Duration::from_secs(match self {
             Self::Running => 180,
@@ -78,7 +78,7 @@ impl Moments {
         self.phase = Some(worker.phase.clone());
         self.pod_seen.get_or_insert(now);
         match &worker.phase {
-            Phase::Pending { reason, .. } => self.pending_reason.clone_from(reason),
+            Phase::Pending { reason } => self.pending_reason.clone_from(reason),
             Phase::Running | Phase::Succeeded | Phase::Failed { .. } => {
                 self.running.get_or_insert(now);
             }
@@ -120,6 +120,11 @@ impl Moments {
         }
     }
 
+    /// The task and its pod as they are now: another one is a movement.
+    pub(super) fn now(&self) -> String {
+        format!("task {}, {}", self.state(), self.reason())
+    }
+
     /// The task's state in Airflow's word, for people.
     pub(super) fn state(&self) -> &str {
         self.state.as_deref().unwrap_or("not scheduled yet")
@@ -140,7 +145,7 @@ mod tests {
         assert_eq!(moments.next(), Some(Part::Pod));
         moments.heard(Some("queued"), now);
         assert_eq!(moments.reason(), "waiting for a worker pod (task queued)");
-        moments.saw(&worker(Phase::Pending { reason: Some("Unschedulable: full".to_owned()), is_final: false }), now);
+        moments.saw(&worker(Phase::Pending { reason: Some("Unschedulable: full".to_owned()) }), now);
         assert_eq!(moments.next(), Some(Part::Running));
         assert_eq!(moments.reason(), "w is pending: Unschedulable: full");
         moments.saw(&worker(Phase::Running), now);

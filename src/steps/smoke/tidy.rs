@@ -26,7 +26,7 @@ pub(super) enum End {
 pub(super) async fn remove_leftovers(client: &Client, inputs: &Inputs<'_>) -> Result<(), Failure> {
     for dag in dags::dags(client, PREFIX).await? {
         if dag.dag_id.starts_with(PREFIX)
-            && (inputs.generation == Generation::Two || dag.bundle_name.as_deref() == Some(super::BUNDLE))
+            && (inputs.shape.generation == Generation::Two || dag.bundle_name.as_deref() == Some(super::BUNDLE))
         {
             remove_dag(client, inputs, &dag.dag_id, End::Badly).await?;
         }
@@ -40,7 +40,7 @@ pub(super) async fn remove_dag(client: &Client, inputs: &Inputs<'_>, dag_id: &st
         if dags::run(client, dag_id, RUN).await?.is_some() {
             dags::fail_run(client, dag_id, RUN).await?;
         }
-        worker::delete_workers(inputs.cluster, inputs.namespace, inputs.owner, dag_id).await?;
+        worker::delete_workers(inputs.cluster, inputs.expected.namespace, inputs.owner, dag_id).await?;
     }
     let deadline = Instant::now() + PATIENCE;
     while dags::delete(client, dag_id).await? == Deleted::Busy {
