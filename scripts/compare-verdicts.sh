@@ -268,7 +268,7 @@ chosen() {
 
 about_k8sgpt() {
   if [ -n "$k8sgpt" ]; then
-    printf '%s, without an AI backend, looks once both have given up; all that it names is here.' "$("$k8sgpt" version | head -1)"
+    printf '%s, without an AI backend, looks once both have given up; all that it names is here.' "$("$k8sgpt" version | sed -n '1{s/: / /;s/ (.*//;p}')"
   else
     printf 'k8sgpt could not be built: %s' "$(tail -1 "$work/k8sgpt" | cut -c1-300)"
   fi
