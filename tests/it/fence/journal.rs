@@ -8,6 +8,10 @@ use crate::api_server::Write;
 
 impl Sequence {
     pub(super) fn check(&mut self, actor: usize, run: &Run) {
+        let deletes =
+            run.journal.iter().any(|line| line.starts_with("kind delete") || line.starts_with("minikube delete"));
+        // With the cluster goes the release in it, before another cluster gets one.
+        self.is_release_foreign &= !deletes;
         let insist = |holds: bool, what: &str| assert!(holds, "{what}\n{}", self.history);
         insist(run.code != 70, "a fault of windtunnel's own");
         insist(!run.stderr.contains("reached"), "a hostile variable reached a tool");
@@ -16,12 +20,9 @@ impl Sequence {
             let what = format!("{} of {:?}, which is somebody else's: {:?}", write.method, write.address, write.before);
             insist(self.may_write(actor, &write), &what);
         }
-        let deletes =
-            run.journal.iter().any(|line| line.starts_with("kind delete") || line.starts_with("minikube delete"));
         if deletes {
             // With a cluster that windtunnel made goes all that is in it; others are in the next one too, beside the environment.
             self.theirs.retain(|(address, _)| address.namespace.as_deref() != Some(NAME));
-            self.is_release_foreign = false;
             self.context.api.change(|store| {
                 for (_, object) in &self.theirs {
                     store.put(object.clone());
