@@ -200,6 +200,7 @@ mod tests {
             expected: Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &[] },
             shape: Shape {
                 name: "airflow-cluster",
+                id: None,
                 stack: StackName::Lite,
                 generation: Generation::Three,
                 executor: Executor::Kubernetes,

@@ -119,6 +119,7 @@ mod tests {
 
     const SHAPE: Shape<'_> = Shape {
         name: "airflow-cluster",
+        id: None,
         stack: StackName::Lite,
         generation: Generation::Three,
         executor: Executor::Kubernetes,

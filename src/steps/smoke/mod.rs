@@ -120,7 +120,7 @@ async fn prove(
     let written = Instant::now();
     step.note("waiting for the DAG processor to see the file");
     beside.moved("the DAG file is written");
-    await_dag(client, &dag.id, &dag.file(), beside).await?;
+    await_dag(client, &dag.id, &dag.file(), DAG_PATIENCE, beside).await?;
     beside.moved("the DAG is parsed");
     let dag_seen = Instant::now();
     let workers = Workers::watch(inputs.cluster, inputs.expected.namespace, &dag.id);
@@ -169,7 +169,13 @@ async fn require_scheduling(
     }
 }
 
-async fn await_dag(client: &Client, dag_id: &str, file: &str, beside: &Beside) -> Result<(), Failure> {
+async fn await_dag(
+    client: &Client,
+    dag_id: &str,
+    file: &str,
+    patience: Duration,
+    beside: &Beside,
+) -> Result<(), Failure> {
     while dags::dag(client, dag_id).await?.is_none() {
         let errors = dags::import_errors(client, Some(BUNDLE)).await?;
         if let Some(error) = errors.into_iter().find(|error| error.filename.ends_with(file)) {
@@ -178,8 +184,8 @@ async fn await_dag(client: &Client, dag_id: &str, file: &str, beside: &Beside) -
                 .evidence_lines(error.stack_trace.lines())
                 .hint("to see what the DAG processor says: `windtunnel logs dag-processor`"));
         }
-        if beside.ended_before(DAG_PATIENCE) {
-            let seconds = DAG_PATIENCE.as_secs();
+        if beside.ended_before(patience) {
+            let seconds = patience.as_secs();
             let message =
                 format!("Airflow has not seen the new DAG file `{file}`, and nothing has moved for {seconds} s");
             return Err(Failure::new(Kind::Timeout, message)
@@ -223,9 +229,15 @@ mod tests {
         ]}"#;
         let (port, _) = serve([Script::json(404, r#"{"detail":"not found"}"#), Script::json(200, errors)]).await;
         let client = Client::new(port);
-        let failure = await_dag(&client, "windtunnel_smoke_00112233", "windtunnel_smoke_00112233.py", &Beside::begin())
-            .await
-            .unwrap_err();
+        let failure = await_dag(
+            &client,
+            "windtunnel_smoke_00112233",
+            "windtunnel_smoke_00112233.py",
+            DAG_PATIENCE,
+            &Beside::begin(),
+        )
+        .await
+        .unwrap_err();
         assert_eq!((failure.kind, failure.code), (Kind::Verdict, Some(Code::DagImportError)));
         assert_eq!(failure.evidence, ["Traceback:", "  ModuleNotFoundError: x"]);
     }
@@ -235,9 +247,9 @@ mod tests {
         let health = r#"{"metadatabase":{"status":"healthy"},"scheduler":{"status":"healthy","latest_scheduler_heartbeat":null},"triggerer":{"status":null},"dag_processor":{"status":"unhealthy","latest_dag_processor_heartbeat":"2026-11-22T21:57:36+00:00"}}"#;
         let unknown = Script::json(404, r#"{"detail":"not found"}"#);
         let (port, _) = serve([unknown, Script::json(200, r#"{"import_errors":[]}"#), Script::json(200, health)]).await;
-        let failure = await_dag(&Client::new(port), "a", "a.py", Duration::ZERO).await.unwrap_err();
+        let failure = await_dag(&Client::new(port), "a", "a.py", Duration::ZERO, &Beside::begin()).await.unwrap_err();
         assert_eq!((failure.kind, failure.code), (Kind::Timeout, Some(Code::SmokeLate)));
-        assert_eq!(failure.message, "Airflow did not see the new DAG file `a.py` within 0 s");
+        assert_eq!(failure.message, "Airflow has not seen the new DAG file `a.py`, and nothing has moved for 0 s");
         let beat = "dag processor: unhealthy, last heartbeat 2026-11-22T21:57:36Z".to_owned();
         assert!(failure.evidence.contains(&beat), "{failure:?}");
         assert_eq!(failure.hints, ["to see what the DAG processor does: `windtunnel logs dag-processor`"]);
@@ -250,6 +262,7 @@ mod tests {
         let expected = Expected { environment: "airflow-cluster", namespace: "airflow-cluster", workloads: &[] };
         let shape = Shape {
             name: "airflow-cluster",
+            id: None,
             stack: StackName::Lite,
             generation: Generation::Three,
             executor: Executor::Kubernetes,
