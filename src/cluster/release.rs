@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn the_newest_revision_is_read_from_helms_labels() {
         let pending = secret(12, &[("status", "pending-upgrade"), (INPUTS_LABEL, "abc")]);
-        let found = newest([pending, secret(3, &[])].into_iter()).unwrap();
+        let found = newest([pending, secret(3, &[])]).unwrap();
         assert_eq!((found.number, found.inputs.as_deref()), (12, Some("abc")));
         assert!(found.is_pending() && found.was_begun_here());
         let no_revision =

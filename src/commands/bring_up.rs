@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::work::Work;
 use super::{announce, remembered};
+use crate::cluster::Cluster;
 use crate::cluster::workload::Expected;
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -99,17 +100,7 @@ pub(super) async fn bring_up(
     // Where both fail, the cluster's failure is the cause of the other.
     let cluster = cluster?;
     loaded?;
-    let claim = match &ready.provider {
-        Provider::Existing(_) => Claim::Known,
-        Provider::Kind { .. } | Provider::Minikube { .. } => {
-            let claim = claim::look(plan, &paths, before.as_ref(), &cluster).await;
-            if claim.is_err() && before.is_none() {
-                // What was written above would stand in for what the cluster has not told.
-                Record::forget(&paths)?;
-            }
-            claim?
-        }
-    };
+    let claim = claim_in_its_own(context, &ready, before.as_ref(), &cluster).await?;
     if let Some(again) = taken(claim, &record, &paths, ui)? {
         return again.go_on(wanted, work, ui, surroundings).await;
     }
@@ -158,6 +149,25 @@ pub(super) async fn bring_up(
     }
     announce::ready(context);
     Ok(Ended::Ready)
+}
+
+/// Whose the environment is in a cluster that was made for it; one of others was asked before anything was made.
+async fn claim_in_its_own(
+    context: Context<'_>,
+    ready: &Prerequisites,
+    before: Option<&Record>,
+    cluster: &Cluster,
+) -> Result<Claim, Failure> {
+    let Context { plan, paths, .. } = context;
+    if matches!(ready.provider, Provider::Existing(_)) {
+        return Ok(Claim::Known);
+    }
+    let claim = claim::look(plan, paths, before, cluster).await;
+    if claim.is_err() && before.is_none() {
+        // What was written above would stand in for what the cluster has not told.
+        Record::forget(paths)?;
+    }
+    claim
 }
 
 /// What the cluster told that this machine did not know.

@@ -95,7 +95,7 @@ fn say_all(record: &mut Map<String, Value>) {
 /// # Errors
 /// The operating system has no randomness to give.
 pub fn new_id() -> Result<String, Failure> {
-    Ok(bytes::<10>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:020x}", u128::from_be_bytes(bytes()?) >> 48))
 }
 
 impl Record {

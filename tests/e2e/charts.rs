@@ -10,9 +10,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::artefacts::{say, stage};
+use crate::backup::Kept;
+use crate::docker::{helm_revisions, objects};
 use crate::environment::{Environment, bundle, reference};
-use crate::leftovers;
 use crate::outcome::Outcome;
+use crate::{leftovers, lifecycle};
 
 /// What is done with one chart.
 struct Case {
@@ -112,14 +114,10 @@ fn proven(case: &Case) {
         assert_eq!(environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout, credentials);
         environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
     });
-    let folder = tempfile::tempdir().unwrap();
-    let passphrase = folder.path().join("passphrase");
-    std::fs::write(&passphrase, "four words keep it").unwrap();
-    let file = folder.path().join("airflow.backup");
-    let words = |command| [command, file.to_str().unwrap(), "--passphrase-file", passphrase.to_str().unwrap(), "--yes"];
-    stage(case.test, "backup", || drop(environment.windtunnel(&words("backup")).succeeded()));
+    let kept = Kept::new();
+    stage(case.test, "backup", || drop(kept.run(&environment, "backup").succeeded()));
     stage(case.test, "restore", || {
-        environment.windtunnel(&words("restore")).succeeded();
+        kept.run(&environment, "restore").succeeded();
         assert_eq!(environment.windtunnel(&["credentials", "-o", "json"]).succeeded().stdout, credentials);
         environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
     });
@@ -128,25 +126,74 @@ fn proven(case: &Case) {
         other.ended_with(2).says(&["was made with the stack", "windtunnel reset data"]);
     });
     if case.label == "standin" {
+        stage(case.test, "a newer version of the chart, and one that fails", || chart_versions(&environment));
+        stage(case.test, "reset release", || lifecycle::reset_release(&environment));
+        stage(case.test, "reset data", || lifecycle::reset_data(&environment));
         stage(case.test, "a migration Job that fails is named", || crate::faults::migration_job_fails(&environment));
     }
     stage(case.test, "down", || drop(environment.windtunnel(&["down", "--yes"]).succeeded()));
 }
 
+/// The next version of a chart is told object by object and is there then; one whose pods crash is taken back to that.
+fn chart_versions(environment: &Environment) {
+    let name = environment.name.as_str();
+    let up = |version: &str, changed: &str, to: &str| {
+        let marks = format!("\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: chart-{version}}}\n");
+        environment.up(&["--profile", stand_in_changed(version, changed, to, &marks).to_str().unwrap()])
+    };
+    let is_there = |version: &str| {
+        let names = objects(name, name, "configmaps").into_iter();
+        names.map(|object| object["metadata"]["name"].clone()).any(|name| name == format!("chart-{version}"))
+    };
+    let variables = "{{- define \"env\" -}}\n";
+    let more = format!("{variables}- {{name: CHART, value: newer}}\n");
+    up("1.22.1", variables, &more).succeeded().says(&["chart-1.22.1", "CHART", "is new"]);
+    assert!(is_there("1.22.1"));
+    environment.windtunnel(&["smoke"]).succeeded().says(&["log read back"]);
+    let failed = up("1.22.2", "args: [airflow, {{ $part }}]", "args: [airflow, no-such-command]").ended_with(7);
+    failed.says(&["no-such-command", "Rolling back", "brought back, and is healthy"]);
+    assert!(is_there("1.22.1") && !is_there("1.22.2"));
+    let revisions = helm_revisions(name, name);
+    environment.windtunnel(&["up"]).succeeded();
+    assert_eq!(helm_revisions(name, name), revisions, "the environment is not the one of before");
+    environment.windtunnel(&["status"]).succeeded();
+}
+
 /// A profile for the stand-in, with the bundle's images. It has no triggerer: nothing may wait for one.
 pub(crate) fn stand_in() -> PathBuf {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/chart");
+    stand_in_at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/chart"), "1.22.0")
+}
+
+/// The same with another version of the chart, in which a text has become another and more is added.
+fn stand_in_changed(version: &str, changed: &str, to: &str, more: &str) -> PathBuf {
+    let (chart, own) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/chart"), leftovers::root().join(version));
+    std::fs::create_dir_all(own.join("templates")).unwrap();
+    let mut found = false;
+    for file in ["Chart.yaml", "templates/_shared.tpl", "templates/airflow.yaml"] {
+        let mut text = std::fs::read_to_string(chart.join(file)).unwrap();
+        text = text.replace("version: 1.22.0", &format!("version: {version}"));
+        if file.ends_with("airflow.yaml") {
+            text.push_str(more);
+        }
+        found |= text.contains(changed);
+        std::fs::write(own.join(file), text.replace(changed, to)).unwrap();
+    }
+    assert!(found, "the chart has no `{changed}`");
+    stand_in_at(&own, version)
+}
+
+fn stand_in_at(chart: &Path, version: &str) -> PathBuf {
     let airflow = reference("airflow");
     let text = format!(
         "description: The stand-in.\nstack: official\nairflow: {{version: {}}}\n\
          images: {{node: '{}', airflow: '{airflow}', database: '{}'}}\n\
-         chart: {{from: '{}', version: 1.22.0}}\nvalues: {{triggerer: {{enabled: false}}}}\n",
+         chart: {{from: '{}', version: {version}}}\nvalues: {{triggerer: {{enabled: false}}}}\n",
         airflow.rsplit_once(':').unwrap().1,
         reference("node"),
         reference("database"),
         chart.display(),
     );
-    keep("stand-in", &text)
+    keep(&format!("stand-in-{version}"), &text)
 }
 
 /// The shipped profile with the archive that is at hand; a person who waits is told where there is none.

@@ -23,8 +23,8 @@ pub(crate) struct Environment {
     place: Place,
     /// The port of its forward.
     pub(crate) port: u16,
-    _lock: File,
-    _turn: MutexGuard<'static, ()>,
+    /// `None` in one that is beside another, whose place and turn it shares.
+    held: Option<(File, MutexGuard<'static, ()>)>,
 }
 
 impl Environment {
@@ -35,7 +35,12 @@ impl Environment {
         tell_of_failures();
         bundle();
         let (place, lock) = leftovers::claim(label);
-        Self { place, port: free_port(), _lock: lock, _turn: turn }
+        Self { place, port: free_port(), held: Some((lock, turn)) }
+    }
+
+    /// A second one of the same user, in the same place. There is but one.
+    pub(crate) fn beside(&self) -> Self {
+        Self { place: self.place.beside(), port: free_port(), held: None }
     }
 
     /// Runs `windtunnel up` with this environment's port and bundle and more arguments.
@@ -65,7 +70,10 @@ impl Drop for Environment {
         if std::thread::panicking() {
             artefacts::keep_evidence(&self.place);
         }
-        leftovers::remove(&self.place);
+        match self.held {
+            Some(_) => leftovers::remove(&self.place),
+            None => leftovers::remove_cluster(&self.place),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::airflow::assert_healthy;
 use crate::artefacts::stage;
 use crate::docker::{docker, helm_revisions, kubectl, objects, pod_identities};
 use crate::environment::{Environment, bundle, reference};
+use crate::lifecycle;
 use crate::outcome::Outcome;
 use crate::traces::Traces;
 
@@ -29,6 +30,7 @@ fn existing() {
     test("up", &up);
     test("up again changes nothing", &up_again);
     test("stop and start", &stop_and_start);
+    test("reset data", &|cluster| lifecycle::reset_data(cluster.environment));
     test("a namespace in use is refused", &in_use);
     test("down leaves the cluster", &down);
     test("a user of one namespace", &limited);

@@ -11,7 +11,9 @@ use crate::artefacts::{keep, say, stage};
 use crate::docker::{CLUSTER_LABEL, docker, objects};
 use crate::environment::{Environment, bundle};
 use crate::main_path::log_in;
-use crate::traces::Traces;
+use crate::sockets::server;
+use crate::traces::{Traces, processes_outside_nodes_naming};
+use crate::until::until;
 
 /// Moments without a wish for more.
 const MOMENTS: u32 = 3;
@@ -137,6 +139,19 @@ fn assert_one_of_each(environment: &Environment) {
     let states: Vec<_> = revisions.map(|secret| &secret["metadata"]["labels"]["status"]).collect();
     assert_eq!(states.iter().filter(|state| **state == "deployed").count(), 1, "{states:?}");
     assert!(!states.iter().any(|state| state.as_str().unwrap().starts_with("pending")), "{states:?}");
+    assert_no_orphan(environment);
+}
+
+/// Of all that was started here only the forward runs: no kind, Helm or windtunnel of a command that was ended.
+fn assert_no_orphan(environment: &Environment) {
+    let forward = server(environment.port).unwrap();
+    until("the last process but the forward to end", Duration::from_secs(5), || {
+        let mut processes = processes_outside_nodes_naming(&environment.name);
+        processes.retain(|process| u32::try_from(*process) != Ok(forward));
+        let command = |process| std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let commands: Vec<_> = processes.iter().map(|process| command(process).replace('\0', " ")).collect();
+        if processes.is_empty() { Ok(()) } else { Err(format!("{commands:?}")) }
+    });
 }
 
 fn down(environment: &Environment, traces: &Traces) {

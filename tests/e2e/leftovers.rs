@@ -35,13 +35,21 @@ pub(crate) fn claim(label: &str) -> (Place, File) {
     (place, lock)
 }
 
-/// Removes an environment with all its traces, whatever state it is in.
+/// Removes an environment and the one beside it with all their traces, whatever state they are in.
 pub(crate) fn remove(place: &Place) {
     if !place.folder.join("bin/docker").exists() {
         // It was cut short while its folders were made.
         std::fs::remove_dir_all(&place.folder).unwrap();
         return;
     }
+    remove_cluster(&place.beside());
+    remove_cluster(place);
+    end_processes(place);
+    std::fs::remove_dir_all(&place.folder).unwrap();
+}
+
+/// Removes an environment with its cluster.
+pub(crate) fn remove_cluster(place: &Place) {
     let down = place.windtunnel(&["down", "--yes"]);
     let container = node(&place.name);
     if docker(&["container", "inspect", &container]).code == Some(0) {
@@ -56,8 +64,6 @@ pub(crate) fn remove(place: &Place) {
         crate::artefacts::say(&format!("`down` left a minikube profile, minikube removes it:\n{down}"));
         place.minikube(&["delete", "--profile", &place.name]).succeeded();
     }
-    end_processes(place);
-    std::fs::remove_dir_all(&place.folder).unwrap();
 }
 
 /// Ends the browser, the forward or the `up` of a test that was killed: they go on without it, and hold its lock.

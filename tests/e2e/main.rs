@@ -33,6 +33,7 @@ mod place;
 mod readme;
 mod registry;
 mod remains;
+mod side_by_side;
 mod sockets;
 mod steady;
 mod store;

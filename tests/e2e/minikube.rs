@@ -7,8 +7,8 @@ use crate::artefacts::{self, say, stage};
 use crate::docker::docker;
 use crate::environment::{Environment, bundle_with_node};
 use crate::images::bundled;
-use crate::readme;
 use crate::traces::Traces;
+use crate::{lifecycle, readme, side_by_side};
 
 /// The DAG that README shows.
 const DAG: &str = "hello";
@@ -21,10 +21,13 @@ fn minikube() {
 
     test("up, with smoke", &up);
     test("up again changes nothing", &up_again);
-    test("a DAG file appears, and runs", &dag_file);
+    let run = stage("minikube", "a DAG file appears, and runs", || dag_file(&environment));
     test("the node is stopped", &stopped);
     test("the profile is paused", &paused);
     test("another's profile is refused", &foreign);
+    test("stop, and start", &|place| lifecycle::stop_and_start(place, DAG, &run));
+    test("reset data", &lifecycle::reset_data);
+    test("an environment of kind's beside it", &side_by_side::kind_beside);
     test("down keeps images, and up has them", &kept);
     test("down", &down);
     traces.assert_home_untouched(&environment);
@@ -89,13 +92,13 @@ fn up_again(environment: &Environment) {
     say(&format!("`up` when everything is there: {:.2} s", up.took.as_secs_f64()));
 }
 
-fn dag_file(environment: &Environment) {
+fn dag_file(environment: &Environment) -> String {
     let login: Value = environment.windtunnel(&["credentials", "-o", "json"]).succeeded().document();
     let entry = |name: &str| login[name].as_str().unwrap();
     let airflow = Airflow::log_in(entry("url"), entry("user"), entry("password"));
     readme::write_dag(environment);
     airflow.await_dag(DAG);
-    airflow.run_dag(DAG);
+    airflow.run_dag(DAG)
 }
 
 fn stopped(environment: &Environment) {

@@ -27,6 +27,11 @@ impl Place {
         std::os::unix::fs::symlink(docker, self.folder.join("bin/docker")).unwrap();
     }
 
+    /// A second environment in this place: with the same home and the same state.
+    pub(crate) fn beside(&self) -> Self {
+        Self { name: format!("{}-two", self.name), folder: self.folder.clone() }
+    }
+
     /// The user's home.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.join("home")

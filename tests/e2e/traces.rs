@@ -113,6 +113,13 @@ pub(crate) fn processes_naming(text: &str) -> Vec<i32> {
     numbers.filter(|process| u32::try_from(*process) != Ok(std::process::id())).filter(names).collect()
 }
 
+/// Those of them that run on this machine itself: what runs in a node is seen here too.
+pub(crate) fn processes_outside_nodes_naming(text: &str) -> Vec<i32> {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let own = namespace("self");
+    processes_naming(text).into_iter().filter(|process| namespace(&process.to_string()) == own).collect()
+}
+
 fn kubeconfig(environment: &Environment) -> PathBuf {
     environment.home().join(".kube/config")
 }

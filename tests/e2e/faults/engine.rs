@@ -4,16 +4,18 @@
 //! not the engine (one with `live-restore` may stop and come back meanwhile); the time to the verdict counts from its last answer.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::during::during;
 use super::report::Met;
+use crate::airflow::await_healthy;
 use crate::artefacts::{say, stage};
 use crate::docker::node;
 use crate::engine::Engine;
 use crate::environment::{Environment, bundle};
 use crate::http::get;
 use crate::outcome::Outcome;
+use crate::sockets::server;
 use crate::until::until;
 
 /// How long `up` may take to tell of an engine that is gone; the engine's own end, with its containers, takes most of it.
@@ -46,6 +48,28 @@ fn engine_stopped() {
         met.assert_named_soon(WITHIN);
         met.assert_soon(WITHIN);
         met.assert_hint(&environment, "systemctl start docker");
+        stage("faults", "the engine runs again, and `up` goes on", || {
+            engine.start_again();
+            up_at(&socket, &environment).succeeded();
+        });
+        stage("faults", "the engine is started again", || started_again(&mut engine, &environment));
+    });
+}
+
+/// Airflow comes back with the engine: by the same forward, and without `up`.
+fn started_again(engine: &mut Engine, environment: &Environment) {
+    let forward = server(environment.port);
+    engine.stop();
+    let status = format!("DOCKER_HOST=unix://{} windtunnel status", engine.socket().display());
+    environment.shell(&status).ended_with(3).says(&["the Docker Engine is not running"]);
+    engine.start_again();
+    let begun = Instant::now();
+    await_healthy(environment.port);
+    say(&format!("Airflow answers again {:.0} s after the engine", begun.elapsed().as_secs_f64()));
+    assert_eq!(server(environment.port), forward, "another process serves the port");
+    until("`status` to find nothing wrong", Duration::from_mins(1), || {
+        let status = environment.shell(&status);
+        if status.code == Some(0) { Ok(()) } else { Err(status) }
     });
 }
 
