@@ -121,6 +121,7 @@ struct Actor {
     ids: BTreeSet<String>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 struct Sequence {
     context: TestContext,
     random: fastrand::Rng,
@@ -329,18 +330,18 @@ impl Sequence {
 
     /// Others make something in a namespace, which they make first where it is not there.
     fn plant(&mut self, namespace: &str, make: impl FnOnce(&mut Store)) {
-        let made = self.context.api.change(|store| {
+        let planted = self.context.api.change(|store| {
             let home = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             if store.get(&Address::of(&home)).is_none() {
                 store.put(home);
             }
             let before = store.version();
             make(store);
-            let made = store.changes_after(before).map(|change| (change.address.clone(), change.object.clone()));
-            made.collect::<Vec<_>>()
+            let changed = store.changes_after(before).map(|change| (change.address.clone(), change.object.clone()));
+            changed.collect::<Vec<_>>()
         });
-        self.theirs.retain(|(address, _)| !made.iter().any(|(other, _)| other == address));
-        self.theirs.extend(made);
+        self.theirs.retain(|(address, _)| !planted.iter().any(|(other, _)| other == address));
+        self.theirs.extend(planted);
     }
 
     fn plant_release(&mut self) {
