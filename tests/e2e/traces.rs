@@ -39,6 +39,8 @@ impl Drop for Stranger {
 /// What to look for after `down`.
 pub(crate) struct Traces {
     volumes: Vec<String>,
+    /// The network of kind's nodes, where there was one already: it is somebody else's.
+    network: Option<String>,
     kubeconfig: Vec<u8>,
 }
 
@@ -47,7 +49,7 @@ impl Traces {
     pub(crate) fn before(environment: &Environment) -> Self {
         let text = b"apiVersion: v1\nkind: Config\ncurrent-context: production\n# Keep me.\n".to_vec();
         std::fs::write(kubeconfig(environment), &text).unwrap();
-        Self { volumes: Vec::new(), kubeconfig: text }
+        Self { volumes: Vec::new(), network: network(), kubeconfig: text }
     }
 
     /// Remembers the volumes of the running cluster.
@@ -75,7 +77,7 @@ impl Traces {
         for volume in &self.volumes {
             assert_ne!(docker(&["volume", "inspect", volume]).code, Some(0), "the volume {volume} is left");
         }
-        assert_network_only_for_others();
+        self.assert_network();
         // The kernel may take a moment to forget a process that was ended.
         until("the last process to end", Duration::from_secs(5), || {
             let processes = processes_naming(name);
@@ -86,18 +88,27 @@ impl Traces {
         assert_eq!(files_below(&environment.project()), user_files, "files in the project folder");
         self.assert_home_untouched(environment);
     }
+
+    /// The network stays where it was there before, and where another cluster, perhaps of a run beside this one, is on it.
+    fn assert_network(&self) {
+        if self.network.is_some() {
+            assert_eq!(network(), self.network, "somebody else's network was removed");
+            return;
+        }
+        until("the network `kind` to go", Duration::from_secs(30), || {
+            // Those that were stopped count too, and have no network of their own until they start.
+            let nodes = format!("label={CLUSTER_LABEL}");
+            let others = docker(&["ps", "--all", "--quiet", "--filter", &nodes]).succeeded().stdout;
+            let left = network().is_some() && others.trim().is_empty();
+            if left { Err("there is no node, and it is left") } else { Ok(()) }
+        });
+    }
 }
 
-/// The `kind` network may stay only where another cluster, perhaps of a run beside this one, is on it.
-fn assert_network_only_for_others() {
-    until("the network `kind` to go", Duration::from_secs(30), || {
-        let network = docker(&["network", "inspect", "kind"]);
-        // Those that were stopped count too, and have no network of their own until they start.
-        let nodes = format!("label={CLUSTER_LABEL}");
-        let others = docker(&["ps", "--all", "--quiet", "--filter", &nodes]).succeeded().stdout;
-        let left = network.code == Some(0) && others.trim().is_empty();
-        if left { Err("there is no node, and it is left") } else { Ok(()) }
-    });
+/// The id of the network of kind's nodes.
+fn network() -> Option<String> {
+    let found = docker(&["network", "inspect", "kind", "--format", "{{.Id}}"]);
+    (found.code == Some(0)).then(|| found.stdout.trim().to_owned())
 }
 
 /// The processes, but not this one, whose command line or environment has a text in it.
