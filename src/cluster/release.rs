@@ -20,7 +20,8 @@ use serde_json::json;
 use super::Cluster;
 use super::owner::{ID_LABEL, Owner, foreign, label};
 use super::removal::this_very;
-use super::workload::{Workload, WorkloadKind};
+use super::verdict::judge_release;
+use super::workload::{Expected, Workload, WorkloadKind};
 use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 
@@ -128,7 +129,7 @@ impl Cluster {
     /// The newest revision of a release as it was found, which must be the environment's own.
     ///
     /// # Errors
-    /// Foreign, where the release is somebody else's, with what is known of it.
+    /// Foreign, where the release is somebody else's, with what is known of it; chart, where a Helm of theirs is at work on it or was stopped.
     pub async fn demand_own(
         &self,
         namespace: &str,
@@ -138,7 +139,11 @@ impl Cluster {
     ) -> Result<Option<Revision>, Failure> {
         match newest {
             Some(revision) if !revision.is_of(owner) => {
-                Err(self.foreign_release(namespace, release, owner, &revision).await)
+                let expected = Expected { environment: owner.environment, namespace, workloads: &[] };
+                Err(match judge_release(expected, release, &revision) {
+                    Some(verdict) => Failure { kind: Kind::Chart, ..verdict.into() },
+                    None => self.foreign_release(namespace, release, owner, &revision).await,
+                })
             }
             found => Ok(found),
         }

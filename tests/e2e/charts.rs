@@ -127,7 +127,6 @@ fn proven(case: &Case) {
     });
     if case.label == "standin" {
         stage(case.test, "a newer version of the chart, and one that fails", || chart_versions(&environment));
-        stage(case.test, "reset release", || lifecycle::reset_release(&environment));
         stage(case.test, "reset data", || lifecycle::reset_data(&environment));
         stage(case.test, "a migration Job that fails is named", || crate::faults::migration_job_fails(&environment));
     }

@@ -93,7 +93,9 @@ fn log(environment: &Environment) {
     // The image has no programs for that, but the web server's own Python.
     let inside = |call: &str| {
         let call = format!("import ctypes, sys; sys.exit(ctypes.CDLL(None).{call})");
-        format!("{PROCESS}; p=$(process api-server); nsenter -t $p -m $(readlink /proc/$p/exe) -c \"{call}\"")
+        format!(
+            "{PROCESS}; p=$(pgrep -P $(process api-server) | head -1); nsenter -t $p -m $(readlink /proc/$p/exe) -c \"{call}\""
+        )
     };
     in_node(environment, &inside("mount(b'none', b'/opt/airflow/logs', b'tmpfs', 0, None)"));
     let begin = SystemTime::now();
