@@ -60,7 +60,10 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod) -> Option<Verdict> {
     let lasts = view.seconds_since(refused.last_transition_time.as_ref()) >= UNSCHEDULABLE;
     let fits_nowhere = fits_nowhere(message);
     let what = if fits_nowhere { what.strip_suffix(" left").unwrap_or(what) } else { what };
-    let may_heal = heals_by_itself(message) || !node::all_ready(view) || !fits_nowhere && view.has_pods_that_leave();
+    let may_heal = heals_by_itself(message)
+        || code == Code::UnschedulableTaint && view.observed.nodes.iter().any(|node| has_passing_taint(node))
+        || !node::all_ready(view)
+        || !fits_nowhere && view.has_pods_that_leave();
     let verdict = Verdict::new(code, format!("pod `{}`", pod.name_any()), what)
         .evidence(message)
         .evidence(requests(pod, code))
@@ -95,6 +98,12 @@ fn is_outdated(view: &View<'_>, pod: &Pod, code: Code) -> bool {
 /// Taints that Kubernetes itself sets and takes off again; a young node has some of them.
 pub(super) fn heals_by_itself(message: &str) -> bool {
     message.contains("node.kubernetes.io/") || message.contains("node.cloudprovider.kubernetes.io/")
+}
+
+/// The same as the node has it: the scheduler of Kubernetes 1.34 no longer names taints. A cordon is no trouble of the node's.
+fn has_passing_taint(node: &Node) -> bool {
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    taints.map(|taint| taint.key.as_str()).any(|key| heals_by_itself(key) && key != "node.kubernetes.io/unschedulable")
 }
 
 /// Whether the pod would find no place on an empty node either; of requests beyond all that a node has the scheduler says so since

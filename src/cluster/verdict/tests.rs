@@ -110,6 +110,22 @@ fn a_node_that_is_not_ready_is_the_cause_after_a_minute() {
 }
 
 #[test]
+fn a_taint_of_the_nodes_own_trouble_is_judged_there() {
+    let refused = include_str!("testdata/unschedulable_cpu.yaml")
+        .replace("1 Insufficient cpu", "1 node(s) had untolerated taint(s)")
+        .replace("No preemption victims found for incoming pod", "Preemption is not helpful for scheduling");
+    let tainted = |key: &str| {
+        let taint = format!("uid: node-1}}\nspec: {{taints: [{{key: {key}, effect: NoSchedule}}]}}");
+        BASE.replace("uid: node-1}", &taint)
+    };
+    let full = tainted("node.kubernetes.io/disk-pressure");
+    assert_eq!(progressing(&[&full, &refused], "22:05:00").1, Some(Code::UnschedulableTaint));
+    let full = full.replace(r#"{type: DiskPressure, status: "False""#, r#"{type: DiskPressure, status: "True""#);
+    assert_eq!(stopped(&[&full, &refused], "22:05:00").code, Code::NodeDiskPressure);
+    assert_eq!(stopped(&[&tainted("team"), &refused], "22:05:00").code, Code::UnschedulableTaint);
+}
+
+#[test]
 fn a_pod_that_is_going_away_may_make_room() {
     let leaving =
         "apiVersion: v1\nkind: Pod\nmetadata: {name: old, uid: old, deletionTimestamp: \"2026-11-22T22:01:00Z\"}\n";
