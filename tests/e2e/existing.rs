@@ -37,6 +37,7 @@ fn existing() {
     test("Apache's chart, by its stand-in", &stand_in);
     assert_eq!(cluster.workload(), theirs, "somebody else's workload was touched");
     traces.assert_home_untouched(&environment);
+    test("somebody removes the cluster", &|cluster| cluster.remove(&traces));
 }
 
 struct Cluster<'e> {
@@ -44,6 +45,19 @@ struct Cluster<'e> {
 }
 
 impl Cluster<'_> {
+    /// As it was made, by kind alone, which leaves its network behind.
+    fn remove(&self, traces: &Traces) {
+        let kind = bundle().join("bin/kind");
+        let kubeconfig = self.kubeconfig("admin");
+        let name = &self.environment.name;
+        let line = format!("{} delete cluster --name {name} --kubeconfig {}", kind.display(), kubeconfig.display());
+        self.environment.shell(&line).succeeded();
+        if traces.network.is_none() {
+            // A cluster of a run beside this one keeps it.
+            docker(&["network", "rm", "kind"]);
+        }
+    }
+
     /// By kind alone, as anybody would; it has the environment's name, so that what an aborted run leaves is found.
     fn create(&self) {
         let node = reference("node");
