@@ -40,7 +40,7 @@ impl Drop for Stranger {
 pub(crate) struct Traces {
     volumes: Vec<String>,
     /// The network of kind's nodes, where there was one already: it is somebody else's.
-    network: Option<String>,
+    pub(crate) network: Option<String>,
     kubeconfig: Vec<u8>,
 }
 
