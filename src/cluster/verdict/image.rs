@@ -1,8 +1,9 @@
 //! An image that cannot be had, with the causes told apart by containerd's words (1.6 to 2.x; they come from its `remotes/docker` package).
 //!
 //! What a registry says about a name stays so: not found, no permission, rate limit, wrong platform, invalid name, never pull and an untrusted
-//! certificate are terminal at once. A network may come back: terminal with the second failed attempt, which the kubelet makes after 10 s. A
-//! failure that is not known here is terminal with the third attempt.
+//! certificate are terminal at once. A network may come back: terminal with the second failed attempt, which the kubelet makes after 10 s, or a minute
+//! after the first, for of a pod with many events the API server hears no more of some (client-go, `EventCorrelator`: 25 an object). A failure that
+//! is not known here is terminal with the third attempt.
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -13,6 +14,8 @@ use crate::codes::Code;
 /// Attempts and seconds until the network is given up.
 const NETWORK_ATTEMPTS: i32 = 2;
 const NETWORK_LASTING: u64 = 10;
+/// Seconds after which it is given up however many attempts are known.
+const NETWORK_AWAY: u64 = 60;
 /// Attempts until an unknown failure counts.
 const ATTEMPTS: i32 = 3;
 
@@ -83,7 +86,10 @@ pub(super) fn judge(view: &View<'_>, pod: &Pod, container: &ContainerView<'_>) -
         _ => return None,
     };
     let terminal = match code {
-        Code::ImageNoNetwork => attempts.count >= NETWORK_ATTEMPTS && attempts.seconds >= NETWORK_LASTING,
+        Code::ImageNoNetwork => {
+            let least = if attempts.count >= NETWORK_ATTEMPTS { NETWORK_LASTING } else { NETWORK_AWAY };
+            attempts.seconds >= least
+        }
         Code::ImagePullFailed => attempts.count >= ATTEMPTS,
         _ => true,
     };

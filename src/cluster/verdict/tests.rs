@@ -110,6 +110,13 @@ fn a_node_that_is_not_ready_is_the_cause_after_a_minute() {
 }
 
 #[test]
+fn a_network_that_stays_away_ends_the_wait_however_few_attempts_are_known() {
+    let once = include_str!("testdata/image_no_network.yaml").replace("count: 2", "count: 1");
+    assert_eq!(progressing(&[BASE, &once], "22:02:03").1, Some(Code::ImageNoNetwork));
+    assert_eq!(stopped(&[BASE, &once], "22:02:04").code, Code::ImageNoNetwork);
+}
+
+#[test]
 fn a_taint_of_the_nodes_own_trouble_is_judged_there() {
     let refused = include_str!("testdata/unschedulable_cpu.yaml")
         .replace("1 Insufficient cpu", "1 node(s) had untolerated taint(s)")
