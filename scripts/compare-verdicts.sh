@@ -76,7 +76,7 @@ default_class() {
 }
 
 # Kubernetes looks every 15 s whether there is one by now.
-await_class() { kubectl -n "$1" wait pvc "$2-logs" --for=jsonpath={.spec.storageClassName}=standard --timeout=30s; }
+await_class() { kubectl -n "$1" wait pvc "$2-logs" --for='jsonpath={.spec.storageClassName}=standard' --timeout=30s; }
 
 # The claim of the logs is made anew then.
 forget_logs() {

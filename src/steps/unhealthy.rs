@@ -22,7 +22,7 @@ const TOLD: Duration = Duration::from_secs(3);
 pub const LASTING: Duration = Duration::from_secs(30);
 
 /// The part that keeps the others from being healthy: the database, then one whose heartbeat is late, then whatever else is not well. Never
-/// terminal by itself; see [`Late`].
+/// terminal by itself: that it lasts makes it so, see `Late`.
 #[must_use]
 pub fn judge(health: &Health, shape: Shape<'_>, expected: Expected<'_>, starts: &Starts) -> Option<Verdict> {
     let parts = health.parts();
