@@ -57,6 +57,7 @@ fn a_cause_ends_the_wait_when_it_is_terminal() {
         ("mount", case!("mount_secret_missing"), Some("22:01:04"), "22:01:05", Code::SecretMissing),
         ("mount, API server", case!("mount_without_api_server"), Some("22:03:59"), "22:04:00", Code::MountFailed),
         ("network", case!("image_no_network"), Some("22:01:13"), "22:01:14", Code::ImageNoNetwork),
+        ("network, known once", case!("image_no_network_once"), Some("22:02:03"), "22:02:04", Code::ImageNoNetwork),
         ("secret", case!("secret_missing"), Some("22:01:07"), "22:01:08", Code::SecretMissing),
         ("cpu", case!("unschedulable_cpu"), Some("22:01:02"), "22:01:03", Code::UnschedulableCpu),
         // As Kubernetes said it until 1.33.
@@ -107,13 +108,6 @@ fn a_node_that_is_not_ready_is_the_cause_after_a_minute() {
     assert_eq!(stopped(&texts, "22:00:55").code, Code::NodeNotReady);
     let full = BASE.replace(r#"{type: DiskPressure, status: "False""#, r#"{type: DiskPressure, status: "True""#);
     assert_eq!(stopped(&[&full, include_str!("testdata/pulling.yaml")], "22:01:03").code, Code::NodeDiskPressure);
-}
-
-#[test]
-fn a_network_that_stays_away_ends_the_wait_however_few_attempts_are_known() {
-    let once = include_str!("testdata/image_no_network.yaml").replace("count: 2", "count: 1");
-    assert_eq!(progressing(&[BASE, &once], "22:02:03").1, Some(Code::ImageNoNetwork));
-    assert_eq!(stopped(&[BASE, &once], "22:02:04").code, Code::ImageNoNetwork);
 }
 
 #[test]
