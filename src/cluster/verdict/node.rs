@@ -2,7 +2,7 @@
 //!
 //! A node becomes ready a while after its cluster is made, and its network is, so both are terminal after 60 s. Pressure is terminal after 10 s: the kubelet
 //! keeps it up for 5 minutes (`--eviction-pressure-transition-period`) and nothing starts until then. One eviction may free what was short;
-//! the second one of a workload is terminal, or the first while the node is still under pressure, or for the pod's own limit, which the next
+//! the second one of a workload is terminal, or the first while one of several nodes is still under pressure, or for the pod's own limit, which the next
 //! pod meets as well. Conditions that others invent are not judged: which of their values is the good one is not known (k3s has `EtcdIsVoter`).
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
@@ -105,7 +105,9 @@ pub(super) fn judge_evictions(view: &View<'_>, workload: &Workload) -> Option<Ve
     };
     let verdict = Verdict::new(Code::Evicted, format!("pod `{}`", last.name_any()), what).evidence(message);
     let verdict = verdict.hint(format!("{hint}, then {}", view.command("up")));
-    Some(verdict.terminal_if(is_its_own || pressed || evicted.len() >= 2))
+    // Of a single node the pressure itself is the cause.
+    let is_told_there = pressed && view.observed.nodes.len() == 1;
+    Some(verdict.terminal_if(is_its_own || !is_told_there && (pressed || evicted.len() >= 2)))
 }
 
 fn of<'a>(node: &'a Node, name: &str) -> Option<&'a NodeCondition> {
