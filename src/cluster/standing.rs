@@ -71,9 +71,12 @@ impl Cluster {
     /// # Errors
     /// The API server refuses.
     pub async fn mark_kept(&self, namespace: &str, owner: Owner<'_>) -> Result<(), Failure> {
-        self.mark::<PersistentVolumeClaim>(namespace, owner).await?;
-        self.mark::<Secret>(namespace, owner).await?;
-        self.mark::<ConfigMap>(namespace, owner).await
+        tokio::try_join!(
+            self.mark::<PersistentVolumeClaim>(namespace, owner),
+            self.mark::<Secret>(namespace, owner),
+            self.mark::<ConfigMap>(namespace, owner),
+        )
+        .map(drop)
     }
 
     async fn mark<K>(&self, namespace: &str, owner: Owner<'_>) -> Result<(), Failure>

@@ -24,7 +24,7 @@ struct Pipe {
     _place: OwnedSemaphorePermit,
 }
 
-/// Moves what there is until nothing more is there at the moment, and says so; where there is no pipe to be had, nothing is moved.
+/// Moves what there is, until nothing more is there at the moment; where there is no pipe to be had, nothing is moved.
 ///
 /// # Errors
 /// One of the two connections broke.
