@@ -17,4 +17,4 @@ pub mod tasks;
 
 pub use answer::Answer;
 pub use client::{Client, segment};
-pub use task_log::{log_lost, read_log, read_try, task_log};
+pub use task_log::{Try, log_lost, read_log, read_try, task_log};

@@ -20,6 +20,21 @@ struct Address<'a> {
     map_index: Option<u32>,
 }
 
+/// One try of a task, by Airflow's own names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Try<'a> {
+    /// The DAG's id.
+    pub dag: &'a str,
+    /// The run's id.
+    pub run: &'a str,
+    /// The task's id.
+    pub task: &'a str,
+    /// Counts from 1.
+    pub number: u32,
+    /// Which copy of a mapped task; -1 where it is not mapped.
+    pub map_index: i64,
+}
+
 impl<'a> Address<'a> {
     /// None of Airflow's ids can have a `/` in it, so the parts cannot be mistaken.
     fn parse(text: &'a str) -> Result<Self, Failure> {
@@ -57,7 +72,8 @@ pub async fn task_log(client: &Client, name: &str) -> Result<String, Failure> {
         let state = instance.state.as_deref().unwrap_or("not scheduled yet");
         return Err(Failure::usage(format!("task `{name}` has no log: it has not been tried (state: {state})")));
     }
-    read_log(client, address.dag, &run, address.task, instance.try_number, instance.map_index).await
+    let (number, map_index) = (instance.try_number, instance.map_index);
+    read_log(client, Try { dag: address.dag, run: &run, task: address.task, number, map_index }).await
 }
 
 /// That what a task printed is not to be had.
@@ -72,16 +88,10 @@ pub fn log_lost(message: impl Into<String>) -> Failure {
 ///
 /// # Errors
 /// Unhealthy with the code `task_log_lost` where Airflow has no such log or none of its sources can be read; see also [`read_try`].
-pub async fn read_log(
-    client: &Client,
-    dag: &str,
-    run: &str,
-    task: &str,
-    try_number: u32,
-    map_index: i64,
-) -> Result<String, Failure> {
-    let message = || format!("the log of task `{task}` in run `{run}`, try {try_number}, cannot be read");
-    let log = fetch(client, dag, run, task, try_number, map_index).await.map_err(|failure| match failure.code {
+pub async fn read_log(client: &Client, tried: Try<'_>) -> Result<String, Failure> {
+    let Try { run, task, number, .. } = tried;
+    let message = || format!("the log of task `{task}` in run `{run}`, try {number}, cannot be read");
+    let log = fetch(client, tried).await.map_err(|failure| match failure.code {
         // Nobody answers, or the login is refused: not the log is at fault.
         Some(_) => failure,
         None => log_lost(message()).evidence(failure.message).evidence_lines(failure.evidence),
@@ -94,27 +104,14 @@ pub async fn read_log(
 ///
 /// # Errors
 /// Unhealthy where Airflow does not answer or has no such try.
-pub async fn read_try(
-    client: &Client,
-    dag: &str,
-    run: &str,
-    task: &str,
-    try_number: u32,
-    map_index: i64,
-) -> Result<String, Failure> {
-    Ok(fetch(client, dag, run, task, try_number, map_index).await?.to_string())
+pub async fn read_try(client: &Client, tried: Try<'_>) -> Result<String, Failure> {
+    Ok(fetch(client, tried).await?.to_string())
 }
 
-async fn fetch(
-    client: &Client,
-    dag: &str,
-    run: &str,
-    task: &str,
-    try_number: u32,
-    map_index: i64,
-) -> Result<TaskLog, Failure> {
+async fn fetch(client: &Client, tried: Try<'_>) -> Result<TaskLog, Failure> {
+    let Try { dag, run, task, number, map_index } = tried;
     let path = format!(
-        "{}/taskInstances/{}/logs/{try_number}?map_index={map_index}&full_content=true",
+        "{}/taskInstances/{}/logs/{number}?map_index={map_index}&full_content=true",
         run_path(client, dag, run),
         segment(task)
     );
@@ -173,6 +170,8 @@ fn unknown(message: String, wanted: &str, what: &str, mut known: Vec<String>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LOAD: Try<'_> = Try { dag: "etl", run: "r1", task: "load", number: 2, map_index: -1 };
     use crate::airflow::scripted::{Script, serve};
 
     #[test]
@@ -214,13 +213,13 @@ mod tests {
             (Script::json(500, "{}"), "500: {}"),
         ] {
             let (port, _) = serve([answer]).await;
-            let failure = read_log(&Client::new(port), "etl", "r1", "load", 2, -1).await.unwrap_err();
+            let failure = read_log(&Client::new(port), LOAD).await.unwrap_err();
             assert_eq!((failure.kind, failure.code), (Kind::Unhealthy, Some(Code::TaskLogLost)));
             assert_eq!(failure.message, "the log of task `load` in run `r1`, try 2, cannot be read");
             assert!(failure.evidence[0].ends_with(evidence), "{:?}", failure.evidence);
             assert!(failure.hints[0].contains("share the volume for logs"), "{:?}", failure.hints);
         }
-        let failure = read_log(&Client::new(1), "etl", "r1", "load", 2, -1).await.unwrap_err();
+        let failure = read_log(&Client::new(1), LOAD).await.unwrap_err();
         assert_eq!(failure.code, Some(Code::NoAnswer), "not the log is at fault");
     }
 

@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{AsyncBufReadExt, StreamExt, TryStreamExt};
+use futures_util::{AsyncBufReadExt, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{ListParams, LogParams};
-use kube::runtime::reflector::store;
+use kube::runtime::reflector::{Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::time::timeout;
@@ -80,6 +80,22 @@ pub async fn stream(
     Ok(())
 }
 
+/// Waits until the container has started, in the workload's newest pod; at once where it has.
+///
+/// # Errors
+/// There is no such workload or container, or the API server does not answer any more.
+pub async fn until_started(cluster: &Cluster, expected: Expected<'_>, wanted: Wanted<'_>) -> Result<(), Failure> {
+    let labels = labels(cluster, expected, wanted.workload).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), expected.namespace);
+    let (reader, writer) = store();
+    let mut changes = pin!(watched(&pods, &labels).reflect(writer));
+    let mut failures = 0;
+    while newest_run(&reader, wanted.container)?.is_none() {
+        note_failure(changes.next().await, &mut failures)?;
+    }
+    Ok(())
+}
+
 /// The last lines of one run's log.
 ///
 /// # Errors
@@ -112,14 +128,11 @@ async fn follow(
     on_line: &mut impl FnMut(&str),
 ) -> Result<(), Failure> {
     let (reader, writer) = store();
-    let config = watcher::Config::default().labels(labels);
-    let mut changes = pin!(watcher(pods.clone(), config).backoff(Pause).reflect(writer));
+    let mut changes = pin!(watched(pods, labels).reflect(writer));
     let mut shown: Option<((String, i32), Timestamp)> = None;
     let mut failures = 0;
     loop {
-        let known = reader.state();
-        let newest_run =
-            newest(known.iter().map(AsRef::as_ref)).map(|pod| run(pod, wanted.container)).transpose()?.flatten();
+        let newest_run = newest_run(&reader, wanted.container)?;
         let until =
             shown.as_ref().filter(|(identity, _)| newest_run.as_ref().is_some_and(|run| run.identity == *identity));
         let resumes_at = until.map(|(_, time)| *time);
@@ -142,14 +155,34 @@ async fn follow(
         let runs_on = newest_run.is_some_and(|run| run.running);
         let change =
             if runs_on { timeout(END_PATIENCE, changes.next()).await.ok().flatten() } else { changes.next().await };
-        match change {
-            Some(Err(error)) if failures >= FAILURES => {
-                return Err(error).during(Kind::Cluster, "cannot watch the pods any longer");
-            }
-            Some(Err(_)) => failures += 1,
-            Some(Ok(_)) | None => {}
-        }
+        note_failure(change, &mut failures)?;
     }
+}
+
+/// The changes of a workload's pods, with a pause before each new try where the watch fails.
+fn watched(pods: &Api<Pod>, labels: &str) -> impl Stream<Item = watcher::Result<watcher::Event<Pod>>> + use<> {
+    watcher(pods.clone(), watcher::Config::default().labels(labels)).backoff(Pause)
+}
+
+/// Counts a failure of the watch.
+///
+/// # Errors
+/// There were too many in a row.
+fn note_failure<T>(change: Option<watcher::Result<T>>, failures: &mut u32) -> Result<(), Failure> {
+    match change {
+        Some(Err(error)) if *failures >= FAILURES => {
+            return Err(error).during(Kind::Cluster, "cannot watch the pods any longer");
+        }
+        Some(Err(_)) => *failures += 1,
+        Some(Ok(_)) | None => {}
+    }
+    Ok(())
+}
+
+/// The run of the container in the newest pod.
+fn newest_run(pods: &Store<Pod>, container: &str) -> Result<Option<Run>, Failure> {
+    let known = pods.state();
+    Ok(newest(known.iter().map(AsRef::as_ref)).map(|pod| run(pod, container)).transpose()?.flatten())
 }
 
 /// Prints one stream to its end and counts its lines.

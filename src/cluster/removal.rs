@@ -20,6 +20,8 @@ use crate::error::{During, Failure, Kind};
 
 /// How long pods may take to end.
 const PODS_END: Duration = Duration::from_mins(2);
+/// The grace of a pod whose data goes too, in seconds: none at all would leave nobody to wait for its end.
+const NOTHING_TO_SAVE: u32 = 1;
 /// The label that says what a pod is for.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
@@ -104,7 +106,8 @@ impl Cluster {
     /// The API server refuses; timeout after two minutes, naming a pod that is left.
     pub async fn end_pods(&self, namespace: &str, owner: Owner<'_>, extent: Extent) -> Result<(), Failure> {
         let which = extent.selector(owner.environment);
-        self.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &which, owner).await?;
+        let grace = (extent == Extent::Data).then_some(NOTHING_TO_SAVE);
+        self.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &which, owner, grace).await?;
         self.await_none::<Pod>(namespace, &which, owner, PODS_END, "pod").await
     }
 
@@ -123,7 +126,7 @@ impl Cluster {
         let which = Extent::Data.selector(owner.environment);
         let volumes = self.volumes(namespace, &which, owner).await?;
         for resource in data() {
-            self.remove_all(namespace, &resource, &which, owner).await?;
+            self.remove_all(namespace, &resource, &which, owner, None).await?;
         }
         self.await_none::<PersistentVolumeClaim>(namespace, &which, owner, deadline, "volume claim").await?;
         self.volumes_left(&volumes, deadline).await
@@ -196,18 +199,21 @@ impl Cluster {
         Ok(listed.items.into_iter().filter(|object| owner.owns(&object.metadata)).collect())
     }
 
+    /// Removes those of the environment's own objects that have the labels; pods have `grace` seconds to end, or those that they ask for.
     pub(super) async fn remove_all(
         &self,
         namespace: &str,
         resource: &ApiResource,
         which: &str,
         owner: Owner<'_>,
+        grace: Option<u32>,
     ) -> Result<(), Failure> {
         let objects: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
         let doing = || format!("cannot remove the {} with {which}", resource.plural);
         // One by one: the right to delete a whole collection is another one, which fewer users have.
         for object in self.labelled(namespace, resource, which, owner).await? {
-            match objects.delete(&object.name_any(), &this_very(&object.metadata)).await {
+            let parameters = DeleteParams { grace_period_seconds: grace, ..this_very(&object.metadata) };
+            match objects.delete(&object.name_any(), &parameters).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
                 deleted => drop(deleted.during(Kind::Cluster, doing())?),
             }

@@ -139,7 +139,7 @@ impl Workers {
 /// # Errors
 /// The API server refuses or does not answer.
 pub async fn delete_workers(cluster: &Cluster, namespace: &str, owner: Owner<'_>, dag_id: &str) -> Result<(), Failure> {
-    cluster.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &selector(dag_id), owner).await
+    cluster.remove_all(namespace, &ApiResource::erase::<Pod>(&()), &selector(dag_id), owner, None).await
 }
 
 /// The last lines that a worker pod wrote to its own output, which says more than the task log where the task never began.

@@ -1,7 +1,13 @@
 //! `windtunnel logs`: a component's log, the forward's, or one task's.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::airflow::{Client, task_log};
 use crate::cli::LogsArgs;
+use crate::cluster::wait::beside::{Beside, Judged};
 use crate::cluster::workload::Expected;
 use crate::cluster::{Cluster, logs, survey};
 use crate::error::{During, Failure, Kind};
@@ -10,6 +16,9 @@ use crate::stacks;
 use crate::state::{Record, USER};
 use crate::surroundings::Surroundings;
 use crate::ui::Ui;
+
+/// How long a wait for the container's start is not worth a line.
+const UNSAID: Duration = Duration::from_secs(1);
 
 /// Prints the log, as it is, on stdout.
 ///
@@ -29,6 +38,10 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     }
     if arguments.component == "forward" {
         let log = paths.forward_log();
+        if arguments.follow {
+            return Err(Failure::usage("`--follow` is for the components; the forward's log is a file")
+                .hint(format!("follow it: `tail -F {}`", log.display())));
+        }
         let text = std::fs::read_to_string(&log)
             .during(Kind::NoEnvironment, format!("the forward has no log at {}", log.display()))?;
         let skipped = text.lines().count().saturating_sub(arguments.tail as usize);
@@ -45,12 +58,36 @@ pub async fn logs(arguments: &LogsArgs, name: &str, ui: &Ui, surroundings: &Surr
     };
     let workloads = stacks::workloads((&record).into());
     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &workloads };
+    if arguments.follow {
+        await_start(&cluster, expected, wanted, ui).await?;
+    }
     let streamed = logs::stream(&cluster, expected, wanted, |line| ui.data(&format!("{line}\n"))).await;
     match streamed {
         // There is no log yet: what keeps the container from its start is what there is to know.
         Err(failure) if failure.kind == Kind::Unhealthy => Err(explained(failure, &cluster, expected).await),
         ended => ended,
     }
+}
+
+/// Waits for the container's first start: with its reason on the screen when it takes a moment, and ended by the verdict of the release.
+async fn await_start(
+    cluster: &Cluster,
+    expected: Expected<'_>,
+    wanted: logs::Wanted<'_>,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let mut started = pin!(logs::until_started(cluster, expected, wanted));
+    if let Ok(ended) = timeout(UNSAID, &mut started).await {
+        return ended;
+    }
+    let step = ui.step("await_start", format!("Waiting for `{}`", wanted.container));
+    let (beside, judged) = (Beside::begin(), Judged { cluster, expected, dag_id: None });
+    tokio::select! {
+        ended = started => ended?,
+        failure = beside.judge(judged, &step, async || Ok(()), async || None) => return Err(failure),
+    }
+    step.done("started");
+    Ok(())
 }
 
 /// The failure with the verdict of the release: its code, what shows it and its hints, as `up` and `status` tell it.

@@ -4,7 +4,7 @@
 //! take turns. After every command: no tool was given another cluster's name, nothing was removed that was not looked at before, every object
 //! that the API server was told to change or delete carried the id of the environment at that time, what others put into the cluster and into
 //! the environment's namespace is as it was, and what windtunnel remembers can be read.
-//! `WINDTUNNEL_FENCE_SEQUENCES` says how many sequences, `WINDTUNNEL_FENCE_SEED` which ones.
+//! `WINDTUNNEL_FENCE_SEQUENCES` says how many sequences, `WINDTUNNEL_FENCE_SEED` which ones; without it, others each time.
 
 mod journal;
 
@@ -104,7 +104,8 @@ fn nothing_of_others_is_touched() {
     let first = setting("WINDTUNNEL_FENCE_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().unwrap().get() {
+        // Commands wait more than they compute.
+        for _ in 0..3 * std::thread::available_parallelism().unwrap().get() {
             scope.spawn(|| {
                 let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
                 seeds.take_while(|seed| *seed < first + sequences).for_each(|seed| Sequence::new(seed).run());

@@ -11,7 +11,7 @@ use crate::airflow::dags::{self, Dag, DagRun, TaskInstance};
 use crate::airflow::import_error::ImportError;
 use crate::airflow::refusal::Refusal;
 use crate::airflow::tasks::{self, Pool, Task};
-use crate::airflow::{Client, health, read_log};
+use crate::airflow::{Client, Try, health, read_log};
 use crate::cli::WhyArgs;
 use crate::cluster::verdict::Verdict;
 use crate::cluster::worker::{self, TaskPod};
@@ -225,8 +225,14 @@ fn find_run<'a>(runs: &'a [DagRun], dag_id: &str, wanted: Option<&str>) -> Resul
 async fn with_log(client: &Client, facts: &Facts, answer: Answer) -> Answer {
     let Some(failed) = answer.failed.clone().filter(|failed| failed.try_number > 0) else { return answer };
     let Facts { dag, run, .. } = facts;
-    let log =
-        read_log(client, &dag.dag_id, &run.dag_run_id, &failed.task_id, failed.try_number, failed.map_index).await;
+    let tried = Try {
+        dag: &dag.dag_id,
+        run: &run.dag_run_id,
+        task: &failed.task_id,
+        number: failed.try_number,
+        map_index: failed.map_index,
+    };
+    let log = read_log(client, tried).await;
     let lines: Vec<String> = match log {
         // A traceback's frames within Airflow and Python tell nothing of the DAG.
         Ok(log) => log.lines().filter(|line| !line.contains("/site-packages/")).map(str::to_owned).collect(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::dag_file::TASK;
 use super::moments::{Moments, Part};
-use super::{Inputs, PAUSE, RUN, refused};
+use super::{Inputs, PAUSE, RUN, only_try, refused};
 use crate::airflow::{Client, dags, health, read_try};
 use crate::cluster::wait::beside::Beside;
 use crate::cluster::worker::{Phase, Worker, Workers, worker_output};
@@ -177,7 +177,7 @@ impl Run<'_> {
 
     /// The end of the task's log, or why it cannot be read.
     pub(super) async fn log_tail(&self) -> Vec<String> {
-        match read_try(self.client, self.dag_id, RUN, TASK, 1, -1).await {
+        match read_try(self.client, only_try(self.dag_id)).await {
             Ok(log) => tail(&log),
             Err(failure) => vec![failure.message],
         }

@@ -11,7 +11,7 @@ mod tidy;
 
 use std::time::{Duration, Instant};
 
-use crate::airflow::{Client, dags, health, log_lost, read_try};
+use crate::airflow::{Client, Try, dags, health, log_lost, read_try};
 use crate::cluster::Cluster;
 use crate::cluster::owner::Owner;
 use crate::cluster::wait::beside::{Beside, Judged};
@@ -199,9 +199,14 @@ async fn await_dag(
     Ok(())
 }
 
+/// The task is tried once, and is not mapped.
+const fn only_try(dag_id: &str) -> Try<'_> {
+    Try { dag: dag_id, run: RUN, task: TASK, number: 1, map_index: -1 }
+}
+
 async fn await_log(run: &Run<'_>, marker: &str) -> Result<(), Failure> {
     loop {
-        let log = read_try(run.client, run.dag_id, RUN, TASK, 1, -1).await?;
+        let log = read_try(run.client, only_try(run.dag_id)).await?;
         if log.contains(marker) {
             return Ok(());
         }

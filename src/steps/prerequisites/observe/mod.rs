@@ -63,7 +63,7 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
     let Context { plan, paths, surroundings, ui } = context;
     let places = |name: &str| Places { bundled: bundle.and_then(|bundle| bundle.tool(name)), surroundings };
     let helm_places = places("helm");
-    let (seen, helm) = tokio::join!(
+    let (seen, helm, other_routes) = tokio::join!(
         async {
             match &plan.cluster {
                 ClusterPlan::Kind => look_at_kind(context, &places("kind")).await,
@@ -74,10 +74,12 @@ pub(super) async fn observe<'a>(context: Context<'a>, bundle: Option<&Bundle>, d
             }
         },
         Helm::find(&helm_places, ui),
+        network::other_routes(surroundings, ui),
     );
     let info = seen.engine.as_ref().and_then(|engine| engine.as_ref().ok());
     let room = info.map(measure);
     let mut network = network::observe(surroundings);
+    network.routes.extend(other_routes);
     network.clock = seen.clock;
     (network.subnets, network.bridges) = network::parse_subnets(&seen.around.subnets);
     let mut facts = Facts {

@@ -14,6 +14,7 @@ use crate::images::bundle::Bundle;
 use crate::providers::Node;
 use crate::surroundings::Surroundings;
 use crate::tools::docker::{Docker, Info};
+use crate::tools::process::Command;
 use crate::ui::Ui;
 
 /// Where systems keep the certificates that all their programs trust (Go, `crypto/x509/root_linux.go`, `root_darwin.go`).
@@ -29,6 +30,8 @@ const STORES: [&str; 6] = [
 const REGISTRY: &str = "registry-1.docker.io";
 /// What `getent` ends with where there is no such name (getent(1)).
 const NOT_FOUND: i32 = 2;
+/// How long the kernel's tables may take to be listed.
+const LIST: Duration = Duration::from_secs(5);
 /// How long a container may take to start and to find a name.
 const NAME: Duration = Duration::from_secs(20);
 
@@ -78,6 +81,30 @@ fn routes(table: &str) -> Vec<Route> {
         Some(Route { interface: (*fields.first()?).to_owned(), to })
     });
     lines.filter(|route| route.to.bits > 0).collect()
+}
+
+/// The routes of the kernel's other tables, where some VPNs keep theirs (Tailscale in 52, strongSwan in 220). None where there is no iproute2
+/// to list them.
+pub(super) async fn other_routes(surroundings: &Surroundings, ui: &Ui) -> Vec<Route> {
+    let Ok(ip) = which::which_in("ip", Some(&surroundings.search_path), &surroundings.folder) else {
+        return Vec::new();
+    };
+    let list = ["-4", "-oneline", "route", "show", "table", "all", "type", "unicast"];
+    let listed = Command::new(ip).args(list).deadline(LIST).run(Kind::Prerequisite, ui).await;
+    listed.map(|output| routes_of_other_tables(&output.stdout)).unwrap_or_default()
+}
+
+/// Reads what `ip route` lists (ip-route(8)): `ADDRESS[/BITS] [via GATEWAY] dev INTERFACE … [table TABLE]`, of the main table without its name.
+fn routes_of_other_tables(list: &str) -> Vec<Route> {
+    let routes = list.lines().filter_map(|line| {
+        let (to, rest) = line.split_once(' ')?;
+        let mut words = rest.split_whitespace();
+        words.clone().find(|word| *word == "table")?;
+        let to = Subnet::parse(to).or_else(|| Subnet::parse(&format!("{to}/32")))?;
+        words.find(|word| *word == "dev")?;
+        Some(Route { interface: words.next()?.to_owned(), to })
+    });
+    routes.collect()
 }
 
 /// Reads the lines of [`Docker::subnets`]: the subnets by their network's name, and the interfaces. IPv6 is left out: the cluster has none.
@@ -164,6 +191,15 @@ mod tests {
         let route = Route { interface: "tun0".to_owned(), to: Subnet::parse("10.96.0.0/16").unwrap() };
         assert_eq!(routes(table), [route]);
         assert!(routes("").is_empty());
+    }
+
+    #[test]
+    fn routes_of_other_tables_are_those_with_a_tables_name() {
+        let list = "default via 192.0.2.1 dev eth0 \n10.0.0.0/8 dev tun0 scope link \n100.100.100.100 dev tailscale0 table 52 \n\
+                    10.96.0.0/12 via 192.0.2.9 dev eth0 table 220 proto static \ndefault dev wg0 table 51820 \n";
+        let route = |interface: &str, to| Route { interface: interface.to_owned(), to: Subnet::parse(to).unwrap() };
+        let expected = [route("tailscale0", "100.100.100.100/32"), route("eth0", "10.96.0.0/12")];
+        assert_eq!(routes_of_other_tables(list), expected);
     }
 
     #[test]
