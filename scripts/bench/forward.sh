@@ -10,9 +10,9 @@ Usage: scripts/bench.sh forward [--seconds N] [--bundle DIR] [--windtunnel PROGR
 
 Makes an environment, leads the Service of its web interface to a small web server, and measures kubectl port-forward, the
 route straight to the node and the route through the API server, one after the other: the throughput of a large answer;
-p50, p99 and requests per second of small ones by 1, 50 and 200 clients, a connection for each request; how long after
-the pod had gone a request is answered; the most memory that the process used. Needs Linux, kubectl, python3, rustc and
-a bundle.
+p50, p99 and requests per second of small ones by 1, 50 and 200 clients, a connection for each request, with the
+processor time that each program of this machine took for one; how long after the pod had gone a request is answered; the
+most memory that the process used. Needs Linux, kubectl, python3, rustc and a bundle.
 
   --seconds N            how long each number of clients asks (default 5)
   --bundle DIR           what the cluster is made of (default ~/.cache/windtunnel/bundle)

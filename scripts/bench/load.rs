@@ -3,8 +3,11 @@
 //!     load PORT SECONDS      throughput of a large answer, then small requests by 1, 50 and 200 clients for so many seconds each
 //!     load PORT recover      seconds until a request is answered
 //!
+//! Beside the requests stands who computed for them: the milliseconds of processor that each program of this machine took for one.
+//!
 //! A program of its own, without dependencies: what asks has to be much quicker than what is measured.
 
+use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
@@ -15,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a forward may take to answer again.
 const RECOVERY: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
+/// What Linux counts processor time in, in milliseconds (proc_pid_stat(5)).
+const TICK: f64 = 10.0;
+/// Who takes less of the whole is not named.
+const SHARE: f64 = 0.04;
 
 /// The number of bytes of the answer's body. It is whole by its length: some forwards hold the end of the connection back.
 fn ask(port: u16, path: &str, patience: Duration, buffer: &mut [u8]) -> Result<usize> {
@@ -66,7 +73,33 @@ fn client(port: u16, end: Instant) -> (Vec<f64>, usize) {
     (times, failed)
 }
 
+/// The processor time of all processes so far, in milliseconds, by the program's name.
+fn spent() -> BTreeMap<String, f64> {
+    let mut spent = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        // One that has just ended, or no process at all.
+        let Ok(line) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((name, fields)) = line.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')) else { continue };
+        let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+        *spent.entry(name.to_owned()).or_default() += ticks.sum::<f64>() * TICK;
+    }
+    spent
+}
+
+/// Who has computed since `before`, for one of `requests` each.
+fn computed(before: &BTreeMap<String, f64>, requests: usize) -> String {
+    let mut parts: Vec<(f64, String)> = spent()
+        .into_iter()
+        .map(|(name, now)| ((now - before.get(&name).unwrap_or(&0.0)) / requests.max(1) as f64, name))
+        .collect();
+    parts.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let all: f64 = parts.iter().map(|(time, _)| time.max(0.0)).sum();
+    let named = parts.iter().filter(|(time, _)| *time >= all * SHARE);
+    named.map(|(time, name)| format!("{name} {time:.2}")).collect::<Vec<_>>().join(", ")
+}
+
 fn small(port: u16, clients: usize, seconds: f64) {
+    let before = spent();
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(seconds);
     let threads: Vec<_> = (0..clients).map(|_| thread::spawn(move || client(port, end))).collect();
@@ -85,6 +118,7 @@ fn small(port: u16, clients: usize, seconds: f64) {
         at(50),
         at(99)
     );
+    println!("             processor ms for one: {}", computed(&before, times.len()));
 }
 
 /// The median of three.

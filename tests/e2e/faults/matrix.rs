@@ -105,7 +105,7 @@ fn write_profile(environment: &Environment, values: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A pod on the node's own network that refuses images in four ways.
+/// A pod on the node's own network that refuses images in four ways. A fault that makes the node evict pods does not end it.
 fn start_registry(environment: &Environment) {
     let script = environment.folder.join("registry.py");
     std::fs::write(&script, REGISTRY).unwrap();
@@ -120,6 +120,7 @@ fn start_registry(environment: &Environment) {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "registry", "namespace": "default"},
         "spec": {
             "hostNetwork": true,
+            "priorityClassName": "system-node-critical",
             "tolerations": [{"operator": "Exists"}],
             "containers": [{"name": "registry", "image": airflow, "imagePullPolicy": "Never", "command": ["python", "-I", SCRIPT],
                 "volumeMounts": [{"name": "script", "mountPath": SCRIPT}]}],
