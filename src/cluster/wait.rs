@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Cluster;
-use super::verdict::{Judgement, Observed, View, judge, last_seen};
+use super::verdict::{Judgement, Observed, Starts, View, judge, last_seen};
 use super::workload::Expected;
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
@@ -27,10 +27,12 @@ use movement::Movement;
 use pulled::Pulled;
 
 /// What is ready.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ready {
     /// How many pods.
     pub pods: usize,
+    /// Since when their containers run.
+    pub starts: Starts,
 }
 
 /// Waits until all workloads are ready. What it waits for is shown on `step`. While the API server does not answer, `look` tells whether
@@ -52,7 +54,10 @@ pub async fn until_ready(
     let mut pulled = Pulled::default();
     loop {
         match judging.next(step, &look).await? {
-            Some(Judgement::Ready { pods }) => return Ok(Ready { pods }),
+            Some(Judgement::Ready { pods }) => {
+                let of = |observed| Starts::of(&View { expected, observed, now: Timestamp::now() });
+                return Ok(Ready { pods, starts: judging.observed().map(of).unwrap_or_default() });
+            }
             Some(Judgement::Progressing { mut states, suspicion }) => {
                 pulled.complete(&mut states, &held).await;
                 movement.take_in(&states, judging.observed());

@@ -120,16 +120,17 @@ pub(super) async fn bring_up(
         let credentials = steps::create_namespace::ensure(context, &cluster).await?;
         cluster.keep_record(&record).await?;
         steps::install::ensure(installation, &mut upgraded).await?;
-        steps::wait_for_pods::ensure(context, &ready, &cluster, release).await?;
+        let starts = steps::wait_for_pods::ensure(context, &ready, &cluster, release).await?;
         cluster.mark_kept(&plan.namespace, plan.into()).await?;
-        Ok(credentials)
+        Ok((credentials, starts))
     };
-    let credentials = match Box::pin(installed).await {
-        Ok(credentials) => credentials,
+    let (credentials, starts) = match Box::pin(installed).await {
+        Ok(installed) => installed,
         Err(failure) => return Err(take_back(failure, installation, &upgraded, before.as_ref(), Reached::Begun).await),
     };
     steps::forward::ensure(context, &record, release).await?;
-    if let Err(failure) = Box::pin(steps::check_web::ensure(context, &ready, &cluster, &record, release)).await {
+    let checked = steps::check_web::ensure(context, &ready, &cluster, &record, release, starts);
+    if let Err(failure) = Box::pin(checked).await {
         return Err(take_back(failure, installation, &upgraded, before.as_ref(), Reached::Ready).await);
     }
     if *smoke {

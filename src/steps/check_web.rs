@@ -1,6 +1,7 @@
 //! "Checking the web server": all of Airflow is healthy, as seen through the forward.
 //!
-//! As the wait for pods, it ends on health, on a terminal cause, or when nothing has moved for a stated time. The pods are judged on: what was
+//! Airflow itself calls a part healthy for 30 s after its last heartbeat, whoever gave it: here one of before the start of the part's container,
+//! as after `reset release`, is none. As the wait for pods, it ends on health, on a terminal cause, or when nothing has moved for a stated time. The pods are judged on: what was
 //! ready may fail again. What moves is a pod, a part's state, or the heartbeat of a part that is not healthy.
 
 use std::cell::Cell;
@@ -12,6 +13,7 @@ use super::{Context, node};
 use crate::airflow::Client;
 use crate::airflow::health::{self, Health, State};
 use crate::cluster::Cluster;
+use crate::cluster::verdict::Starts;
 use crate::cluster::wait::beside::{Beside, Judged};
 use crate::cluster::workload::Expected;
 use crate::codes::Code;
@@ -41,8 +43,8 @@ struct Web<'a> {
     lasting: Duration,
 }
 
-/// Waits until the web server of the environment as `record` has it calls metadatabase, scheduler, DAG processor and triggerer healthy:
-/// some seconds after their start, when the first heartbeats are written.
+/// Waits until the web server of the environment as `record` has it calls metadatabase, scheduler, DAG processor and triggerer healthy, by
+/// heartbeats of the containers that run since `starts`: some seconds later, when the first ones are written.
 ///
 /// # Errors
 /// Foreign, at once, where it is not Airflow that answers; a verdict as soon as a cause is terminal, of a pod, of the web interface's Service
@@ -54,6 +56,7 @@ pub async fn ensure(
     cluster: &Cluster,
     record: &Record,
     release: &Release,
+    starts: Starts,
 ) -> Result<Health, Failure> {
     let Context { plan, ui, .. } = context;
     let web = Web {
@@ -67,17 +70,18 @@ pub async fn ensure(
     };
     let look = async || node::look(context, ready).await;
     let held = async || node::held(context, ready).await;
-    check(&web, look, held, ui).await
+    check(&web, starts, look, held, ui).await
 }
 
 async fn check(
     web: &Web<'_>,
+    starts: Starts,
     look: impl AsyncFn() -> Result<(), Failure>,
     held: impl AsyncFn() -> Option<u64>,
     ui: &Ui,
 ) -> Result<Health, Failure> {
     let step = ui.step("check_web", "Checking the web server");
-    let (beside, answered) = (Beside::begin(), Cell::new(Instant::now()));
+    let (beside, answered) = (Beside::after(starts), Cell::new(Instant::now()));
     let judged = Judged { cluster: web.cluster, expected: web.expected, dag_id: None };
     let health = tokio::select! {
         health = await_health(web, &beside, &answered, &step) => health?,
@@ -102,14 +106,17 @@ async fn await_health(
     loop {
         let look = health::look(&client).await;
         let now = match &look {
-            Ok(health) if health.missing().is_empty() => return look,
             Ok(health) => {
+                let missing = unhealthy::missing(health, web.shape, &beside.starts());
+                if missing.is_empty() {
+                    return look;
+                }
                 answered.set(Instant::now());
                 tell(health, beside);
                 if let Some(failure) = late.see(health, beside, Instant::now(), step) {
                     return Err(failure);
                 }
-                format!("waiting for: {}", health.missing().join(", "))
+                format!("waiting for: {}", names(&missing).join(", "))
             }
             Err(failure) if failure.kind == Kind::Unhealthy => "waiting for: an answer of the web server".to_owned(),
             Err(_) => return look,
@@ -154,15 +161,17 @@ fn stalled(look: Result<Health, Failure>, web: &Web<'_>, beside: &Beside) -> Fai
     let seconds = web.stall.as_secs();
     match look {
         Ok(health) => {
-            let missing = health.missing();
-            let verb = if missing.len() == 1 { "is" } else { "are" };
-            let message = format!("{} {verb} not healthy, and nothing has moved for {seconds} s", missing.join(", "));
-            let cause = unhealthy::judge(&health, web.shape, web.expected, &beside.starts());
+            let starts = beside.starts();
+            let missing = unhealthy::missing(&health, web.shape, &starts);
+            let names = names(&missing);
+            let verb = if names.len() == 1 { "is" } else { "are" };
+            let message = format!("{} {verb} not healthy, and nothing has moved for {seconds} s", names.join(", "));
+            let cause = unhealthy::judge(&health, web.shape, web.expected, &starts);
             Failure::new(Kind::Unhealthy, message)
                 .code(cause.map_or(Code::AirflowUnhealthy, |cause| cause.code))
                 .evidence(beside.last_movement())
-                .evidence_lines(health.complaints())
-                .hint(format!("to see why: `windtunnel logs {}`", component(missing[0])))
+                .hint(format!("to see why: `windtunnel logs {}`", unhealthy::component(names[0])))
+                .evidence_lines(missing.into_iter().map(|(_, line)| line))
         }
         Err(failure) => Failure {
             kind: Kind::Timeout,
@@ -177,9 +186,9 @@ fn stalled(look: Result<Health, Failure>, web: &Web<'_>, beside: &Beside) -> Fai
     }
 }
 
-/// What `windtunnel logs` calls a part.
-fn component(part: &str) -> String {
-    if part == "metadatabase" { "database".to_owned() } else { part.replace(' ', "-") }
+/// Whose the lines are.
+fn names(missing: &[(&'static str, String)]) -> Vec<&'static str> {
+    missing.iter().map(|(name, _)| *name).collect()
 }
 
 #[cfg(test)]
@@ -193,6 +202,10 @@ mod tests {
 
     /// The check, where nothing is known of the pods.
     async fn checked(port: u16, stall: Duration) -> Result<Health, Failure> {
+        checked_after(port, stall, Starts::default()).await
+    }
+
+    async fn checked_after(port: u16, stall: Duration, starts: Starts) -> Result<Health, Failure> {
         let cluster = Cluster::unreachable();
         let web = Web {
             client: Client::new(port),
@@ -210,7 +223,7 @@ mod tests {
             lasting: unhealthy::LASTING,
         };
         let quiet = Ui::new(Manner { level: Level::Quiet, ..Manner::default() });
-        check(&web, async || Ok(()), async || None, &quiet).await
+        check(&web, starts, async || Ok(()), async || None, &quiet).await
     }
 
     #[tokio::test]
@@ -226,6 +239,26 @@ mod tests {
         let health = checked(port, Duration::from_secs(20)).await.unwrap();
         assert!(health.missing().is_empty());
         assert_eq!(requests.lock().unwrap().len(), 4);
+    }
+
+    /// As after `reset release`, which takes less than the 30 s for which Airflow lets the one of before count.
+    #[tokio::test]
+    async fn a_heartbeat_of_before_the_start_is_not_that_of_what_runs() {
+        let beat = |time: &str| {
+            let scheduler = format!(r#""scheduler":{{"status":"healthy","latest_scheduler_heartbeat":"{time}"}}"#);
+            Script::json(200, &HEALTHY.replace(r#""scheduler":{"status":"healthy"}"#, &scheduler))
+        };
+        let starts = || Starts::known("airflow-cluster-airflow", "scheduler", "2026-11-22T21:57:36Z".parse().unwrap());
+        let script = [beat("2026-11-22T21:57:20+00:00"), beat("2026-11-22T21:57:41+00:00")];
+        let (port, requests) = serve(script).await;
+        checked_after(port, Duration::from_secs(20), starts()).await.unwrap();
+        assert_eq!(requests.lock().unwrap().len(), 2);
+        let (port, _) = serve([beat("2026-11-22T21:57:20+00:00")]).await;
+        let failure = checked_after(port, Duration::from_millis(300), starts()).await.unwrap_err();
+        assert_eq!(failure.message, "scheduler is not healthy, and nothing has moved for 0 s");
+        let line =
+            "scheduler: no heartbeat since its start at 2026-11-22T21:57:36Z, the last one was at 2026-11-22T21:57:20Z";
+        assert_eq!(failure.evidence.last().unwrap(), line);
     }
 
     #[tokio::test]

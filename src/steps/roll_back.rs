@@ -101,12 +101,12 @@ async fn go_back(installation: Installation<'_>, upgraded: &[Upgraded], before: 
         }
         ready.helm.rollback(target, *from, ui).await?;
     }
-    wait_for_pods::until_ready(context, ready, cluster, &release.workloads, &step).await?;
+    let starts = wait_for_pods::until_ready(context, ready, cluster, &release.workloads, &step).await?.starts;
     before.save(paths)?;
     cluster.keep_record(before).await?;
     step.done(format!("Airflow {} as it was", before.airflow));
     forward::ensure(context, before, release).await?;
-    check_web::ensure(context, ready, cluster, before, release).await.map(drop)
+    check_web::ensure(context, ready, cluster, before, release, starts).await.map(drop)
 }
 
 #[cfg(test)]

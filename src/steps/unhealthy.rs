@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::airflow::health::{Health, Part, State};
 use crate::cluster::verdict::{Starts, Verdict};
 use crate::cluster::wait::beside::Beside;
@@ -43,10 +45,34 @@ pub async fn look(health: &Health, shape: Shape<'_>, expected: Expected<'_>, clu
     judge(health, shape, expected, &starts)
 }
 
+/// The parts that are not healthy yet, each with a line that says so: also one whose heartbeat, though recent, is of an earlier run.
+pub(super) fn missing(health: &Health, shape: Shape<'_>, starts: &Starts) -> Vec<(&'static str, String)> {
+    let line = |name: &str, part: &Part| {
+        let started = started(name, shape, starts);
+        match (part.heartbeat, started) {
+            _ if part.state != State::Healthy => Some(format!("{name}: {part}")),
+            (Some(heartbeat), Some(started)) if heartbeat < started => Some(format!(
+                "{name}: no heartbeat since its start at {started:.0}, the last one was at {heartbeat:.0}"
+            )),
+            _ => None,
+        }
+    };
+    health.parts().into_iter().filter_map(|(name, part)| Some((name, line(name, part)?))).collect()
+}
+
+/// What `windtunnel logs` calls a part.
+pub(super) fn component(part: &str) -> String {
+    if part == "metadatabase" { "database".to_owned() } else { part.replace(' ', "-") }
+}
+
+/// Since when the container of a part runs, if it does.
+fn started(part: &str, shape: Shape<'_>, starts: &Starts) -> Option<Timestamp> {
+    let found = stacks::component(shape, &component(part)).ok()?;
+    starts.running_since(&found.workload.name, found.container)
+}
+
 fn verdict(name: &str, part: &Part, shape: Shape<'_>, expected: Expected<'_>, starts: &Starts) -> Verdict {
-    let component = if name == "metadatabase" { "database".to_owned() } else { name.replace(' ', "-") };
-    let found = stacks::component(shape, &component).ok();
-    let started = found.and_then(|found| starts.running_since(&found.workload.name, found.container));
+    let started = started(name, shape, starts);
     let (code, message) = match (name, part.heartbeat, started) {
         ("metadatabase", ..) => (Code::DatabaseUnreachable, "Airflow does not reach it"),
         (_, Some(heartbeat), Some(started)) if part.state == State::Unhealthy && heartbeat >= started => {
@@ -62,7 +88,7 @@ fn verdict(name: &str, part: &Part, shape: Shape<'_>, expected: Expected<'_>, st
         } else {
             format!("{name}: {part}{since}")
         })
-        .hint(format!("to see why: {}", expected.command(&format!("logs {component}"))))
+        .hint(format!("to see why: {}", expected.command(&format!("logs {}", component(name)))))
         .terminal_if(false)
 }
 
@@ -164,7 +190,7 @@ mod tests {
     fn what_is_late_is_told_and_ends_it_unless_it_beats_again() {
         let ui = Ui::new(Manner { level: Level::Quiet, ..Manner::default() });
         let step = ui.step("check_web", "Checking the web server");
-        let beside = Beside::with(started("2026-11-22T21:50:00Z"));
+        let beside = Beside::after(started("2026-11-22T21:50:00Z"));
         let (begin, mut late) = (Instant::now(), Late::new(SHAPE, EXPECTED, LASTING));
         let mut see = |scheduler: &str, seconds: u64| {
             let failure = late.see(&health(scheduler), &beside, begin + Duration::from_secs(seconds), &step);

@@ -3,13 +3,14 @@
 use super::prerequisites::Prerequisites;
 use super::{Context, node};
 use crate::cluster::Cluster;
+use crate::cluster::verdict::Starts;
 use crate::cluster::wait::{self, Ready};
 use crate::cluster::workload::{Expected, Workload};
 use crate::error::Failure;
 use crate::stacks::Release;
 use crate::ui::Step;
 
-/// Waits.
+/// Waits. Returns since when the containers run.
 ///
 /// # Errors
 /// The verdict, a timeout with what was seen last, or that the node is gone.
@@ -18,11 +19,11 @@ pub async fn ensure(
     ready: &Prerequisites,
     cluster: &Cluster,
     release: &Release,
-) -> Result<(), Failure> {
+) -> Result<Starts, Failure> {
     let step = context.ui.step("wait_for_pods", "Waiting for pods");
-    let pods = until_ready(context, ready, cluster, &release.workloads, &step).await?.pods;
+    let Ready { pods, starts } = until_ready(context, ready, cluster, &release.workloads, &step).await?;
     step.done(format!("{pods}/{pods} ready"));
-    Ok(())
+    Ok(starts)
 }
 
 /// Waits for these workloads of the environment alone, as a part of another step.

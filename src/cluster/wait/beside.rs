@@ -46,9 +46,9 @@ impl Beside {
         Self(Mutex::new(Seen { movement, ready: false, starts, worker: None }))
     }
 
-    /// Everything is ready, and has started so.
-    #[cfg(test)]
-    pub(crate) fn with(starts: Starts) -> Self {
+    /// Everything is ready, and its containers run since then.
+    #[must_use]
+    pub fn after(starts: Starts) -> Self {
         Self(Mutex::new(Seen { movement: Movement::begin(), ready: true, starts, worker: None }))
     }
 

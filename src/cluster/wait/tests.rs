@@ -97,7 +97,7 @@ async fn the_errors_of_a_young_api_server_do_not_end_the_wait() {
         Some(code) if plural != "log" => Err(code),
         _ => Ok(items(&[&ready, &pod], plural)),
     });
-    assert_eq!(wait(&cluster, Duration::from_secs(20)).await.unwrap(), Ready { pods: 2 });
+    assert_eq!(wait(&cluster, Duration::from_secs(20)).await.unwrap().pods, 2);
 }
 
 #[tokio::test]
