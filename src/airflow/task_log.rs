@@ -20,21 +20,6 @@ struct Address<'a> {
     map_index: Option<u32>,
 }
 
-/// One try of a task, by Airflow's own names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Try<'a> {
-    /// The DAG's id.
-    pub dag: &'a str,
-    /// The run's id.
-    pub run: &'a str,
-    /// The task's id.
-    pub task: &'a str,
-    /// Counts from 1.
-    pub number: u32,
-    /// Which copy of a mapped task; -1 where it is not mapped.
-    pub map_index: i64,
-}
-
 impl<'a> Address<'a> {
     /// None of Airflow's ids can have a `/` in it, so the parts cannot be mistaken.
     fn parse(text: &'a str) -> Result<Self, Failure> {
@@ -56,6 +41,21 @@ impl<'a> Address<'a> {
             _ => Err(wrong(format!("it has {} parts, DAG/RUN/TASK has three", parts.len()))),
         }
     }
+}
+
+/// One try of a task, by Airflow's own names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Try<'a> {
+    /// The DAG's id.
+    pub dag: &'a str,
+    /// The run's id.
+    pub run: &'a str,
+    /// The task's id.
+    pub task: &'a str,
+    /// Counts from 1.
+    pub number: u32,
+    /// Which copy of a mapped task; -1 where it is not mapped.
+    pub map_index: i64,
 }
 
 /// The log of the latest try of `DAG/RUN/TASK`, as lines; the run `latest` is the newest one. A copy of a mapped task is
@@ -170,9 +170,9 @@ fn unknown(message: String, wanted: &str, what: &str, mut known: Vec<String>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::airflow::scripted::{Script, serve};
 
     const LOAD: Try<'_> = Try { dag: "etl", run: "r1", task: "load", number: 2, map_index: -1 };
-    use crate::airflow::scripted::{Script, serve};
 
     #[test]
     fn a_task_is_named_by_three_parts_or_four() {

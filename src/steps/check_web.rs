@@ -1,7 +1,9 @@
 //! "Checking the web server": all of Airflow is healthy, as seen through the forward.
 //!
-//! Airflow itself calls a part healthy for 30 s after its last heartbeat, whoever gave it: here one of before the start of the part's container,
-//! as after `reset release`, is none. As the wait for pods, it ends on health, on a terminal cause, or when nothing has moved for a stated time. The pods are judged on: what was
+//! Airflow itself calls a part healthy for 30 s after its last heartbeat, whoever gave it. Here one of before the start of the part's container
+//! is none: after `reset release` it is that of the Airflow that was removed.
+//!
+//! As the wait for pods, it ends on health, on a terminal cause, or when nothing has moved for a stated time. The pods are judged on: what was
 //! ready may fail again. What moves is a pod, a part's state, or the heartbeat of a part that is not healthy.
 
 use std::cell::Cell;
