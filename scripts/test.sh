@@ -119,7 +119,7 @@ check_clippy() {
 }
 
 check_tests() {
-  local sequences=100
+  local sequences=25
   [ "$fast" = yes ] || sequences=1000
   # The same sequences each time: whoever changes nothing of the fence is not stopped by it.
   WINDTUNNEL_FENCE_SEQUENCES=${WINDTUNNEL_FENCE_SEQUENCES:-$sequences} WINDTUNNEL_FENCE_SEED=${WINDTUNNEL_FENCE_SEED:-1} INSTA_UPDATE=no \
