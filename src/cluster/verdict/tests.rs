@@ -48,9 +48,9 @@ macro_rules! case {
 #[test]
 fn a_cause_ends_the_wait_when_it_is_terminal() {
     let cases = [
-        ("class", case!("storage_class_missing"), Some("22:01:04"), "22:01:05", Code::StorageClassMissing),
+        ("class", case!("storage_class_missing"), Some("22:01:02"), "22:01:03", Code::StorageClassMissing),
         ("crash", case!("crash_loop"), None, "22:01:27", Code::CrashLoop),
-        ("default class", case!("no_default_storage_class"), Some("22:01:04"), "22:01:05", Code::NoDefaultStorageClass),
+        ("default class", case!("no_default_storage_class"), Some("22:01:02"), "22:01:03", Code::NoDefaultStorageClass),
         ("folder", case!("host_path_missing"), Some("22:01:04"), "22:01:05", Code::HostPathMissing),
         ("migration", case!("migration_failed"), None, "22:01:30", Code::MigrationFailed),
         ("missing ca", case!("mount_young_namespace"), Some("22:01:40"), "22:02:00", Code::ConfigMissing),

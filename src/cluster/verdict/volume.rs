@@ -1,7 +1,7 @@
 //! A volume claim that is not bound, with what the provisioner says.
 //!
 //! `WaitForFirstConsumer` and `ExternalProvisioning` are steps on the way and no causes. A refusal that repeats itself (an access mode that the
-//! provisioner does not have) is terminal at once; a storage class that is missing after 5 s, because a young cluster gets its own late;
+//! provisioner does not have) is terminal at once; a storage class that is missing after 3 s, because a young cluster gets its own late;
 //! any other failure with the third attempt or after 20 s. A claim that has lost its volume is terminal at once.
 
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
@@ -12,7 +12,7 @@ use super::view::{View, first_time, last_time, message, times};
 use crate::codes::Code;
 
 /// Seconds that a storage class may take to appear.
-const CLASS_MISSING: u64 = 5;
+const CLASS_MISSING: u64 = 3;
 /// Attempts of a provisioner until its failure counts, and seconds, should it try only once.
 const ATTEMPTS: i32 = 3;
 const LASTING: u64 = 20;
