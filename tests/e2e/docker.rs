@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::artefacts::say;
 use crate::outcome::Outcome;
 
 /// The label that kind puts on the containers of a cluster.
@@ -69,18 +70,35 @@ pub(crate) fn helm_revisions(cluster: &str, namespace: &str) -> Vec<String> {
     names
 }
 
-/// Kills a container. With cgroup v1 runc freezes a cgroup while it changes what is allowed in it, and what was killed in that moment stays frozen,
-/// and so never ends: it is thawed.
+/// Kills a container.
 pub(crate) fn kill(container: &str) {
     let killed = docker(&["kill", container]);
     if killed.code == Some(0) {
         return;
     }
+    thaw(container);
+    docker(&["wait", container]).succeeded();
+}
+
+/// Runs what may end a container, once more where the engine could not end it.
+pub(crate) fn thawed(container: &str, run: impl Fn() -> Outcome) -> Outcome {
+    let outcome = run();
+    // moby, `daemon/kill.go`
+    if !outcome.stderr.contains("did not receive an exit event") {
+        return outcome;
+    }
+    say(&format!("the engine could not end {container}, which is thawed:\n{outcome}"));
+    thaw(container);
+    run()
+}
+
+/// With cgroup v1 runc freezes a cgroup while it changes what is allowed in it, and what was killed in that moment stays frozen, and so never
+/// ends.
+fn thaw(container: &str) {
     let id = docker(&["inspect", "--format", "{{.Id}}", container]).succeeded().stdout;
     let thaw = format!(
         "find /sys/fs/cgroup/freezer/docker/{} -name freezer.state -exec grep -l FROZEN {{}} + | while read -r state; do echo THAWED > $state; done",
         id.trim()
     );
-    assert!(Command::new("sh").args(["-c", &thaw]).status().unwrap().success(), "{killed}");
-    docker(&["wait", container]).succeeded();
+    assert!(Command::new("sh").args(["-c", &thaw]).status().unwrap().success(), "{container}");
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::airflow::assert_healthy;
 use crate::artefacts::{keep, say, stage};
-use crate::docker::{CLUSTER_LABEL, docker, objects};
+use crate::docker::{CLUSTER_LABEL, docker, node, objects, thawed};
 use crate::environment::{Environment, bundle};
 use crate::main_path::log_in;
 use crate::sockets::server;
@@ -48,7 +48,7 @@ fn killed() {
         let seconds = after.as_secs_f64();
         let line = stage("kill", &format!("`up` ended by {signal} after {seconds:.1} s, and again"), || {
             let step = up_ended(&environment, signal, after);
-            let again = environment.up(&[]).succeeded();
+            let again = thawed(&node(&environment.name), || environment.up(&[])).succeeded();
             assert_one_of_each(&environment);
             format!("{signal:4} {seconds:5.1} s | {step} | {:.1} s", again.took.as_secs_f64())
         });
@@ -81,7 +81,7 @@ fn other_ended(environment: &Environment, command: &str, signal: &str, after: Du
             environment.windtunnel(&["stop"]).succeeded();
         }
         let step = ended_by(environment, signal, after, &command.split(' ').collect::<Vec<_>>());
-        let again = environment.up(&[]).succeeded();
+        let again = thawed(&node(&environment.name), || environment.up(&[])).succeeded();
         assert_one_of_each(environment);
         if keeps {
             assert_eq!(log_in(environment).variable(&stored).as_deref(), Some("as it was"));
@@ -156,7 +156,7 @@ fn assert_no_orphan(environment: &Environment) {
 
 fn down(environment: &Environment, traces: &Traces) {
     // Whatever of it a killed one has done already.
-    let down = environment.windtunnel(&["down", "--yes"]);
+    let down = thawed(&node(&environment.name), || environment.windtunnel(&["down", "--yes"]));
     assert!([Some(0), Some(10)].contains(&down.code), "{down}");
     traces.assert_gone(environment, &[]);
 }

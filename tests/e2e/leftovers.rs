@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::docker::{docker, node};
+use crate::docker::{docker, node, thawed};
 use crate::environment::bundle;
 use crate::place::Place;
 use crate::traces::processes_naming;
@@ -58,7 +58,7 @@ pub(crate) fn remove_cluster(place: &Place) {
         let kubeconfig = place.folder.join("kubeconfig");
         let line =
             format!("{} delete cluster --name {} --kubeconfig {}", kind.display(), place.name, kubeconfig.display());
-        place.shell(&line).succeeded();
+        thawed(&container, || place.shell(&line)).succeeded();
     }
     if docker(&["container", "inspect", &place.name]).code == Some(0) {
         crate::artefacts::say(&format!("`down` left a minikube profile, minikube removes it:\n{down}"));
