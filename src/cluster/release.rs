@@ -140,8 +140,8 @@ impl Cluster {
         match newest {
             Some(revision) if !revision.is_of(owner) => {
                 let expected = Expected { environment: owner.environment, namespace, workloads: &[] };
-                Err(match judge_release(expected, release, &revision) {
-                    Some(verdict) => Failure { kind: Kind::Chart, ..verdict.into() },
+                Err(match pending_elsewhere(expected, release, &revision) {
+                    Some(failure) => failure,
                     None => self.foreign_release(namespace, release, owner, &revision).await,
                 })
             }
@@ -278,6 +278,12 @@ impl Cluster {
             .map(drop)
             .during(Kind::Cluster, format!("cannot remove the interrupted Helm revision {}", revision.number))
     }
+}
+
+/// That somebody else's Helm is at work on a release or was stopped in the middle of it, if so.
+#[must_use]
+pub fn pending_elsewhere(expected: Expected<'_>, release: &str, newest: &Revision) -> Option<Failure> {
+    judge_release(expected, release, newest).map(|verdict| Failure { kind: Kind::Chart, ..verdict.into() })
 }
 
 /// The label by which Helm's revisions are known as the environment's, as `helm --labels` takes it.

@@ -11,7 +11,6 @@ use crate::cluster::Cluster;
 use crate::cluster::pause::Paused;
 use crate::cluster::release::{self, INPUTS_LABEL};
 use crate::cluster::survey;
-use crate::cluster::verdict::judge_release;
 use crate::cluster::workload::Expected;
 use crate::error::{During, Failure, Kind};
 use crate::images::{digest_of, hexadecimal};
@@ -94,9 +93,9 @@ impl Installation<'_> {
         let inputs = digest(part, provided, user_values, set)?;
         let owner = plan.into();
         let newest = cluster.release(&plan.namespace, &part.name).await?;
-        let verdict = newest.as_ref().and_then(|newest| judge_release(whole(plan), &part.name, newest));
-        if let Some(verdict) = verdict {
-            return Err(Failure { kind: Kind::Chart, ..verdict.into() });
+        let pending = newest.as_ref().and_then(|newest| release::pending_elsewhere(whole(plan), &part.name, newest));
+        if let Some(failure) = pending {
+            return Err(failure);
         }
         let mut revision = cluster.demand_own(&plan.namespace, &part.name, owner, newest).await?;
         if let Some(pending) = revision.take_if(|revision| revision.is_pending()) {

@@ -11,6 +11,7 @@ use crate::artefacts::{keep, say, stage};
 use crate::docker::{CLUSTER_LABEL, docker, node, objects, thawed};
 use crate::environment::{Environment, bundle};
 use crate::main_path::log_in;
+use crate::outcome::Outcome;
 use crate::sockets::server;
 use crate::traces::{Traces, processes_outside_nodes_naming};
 use crate::until::until;
@@ -48,7 +49,7 @@ fn killed() {
         let seconds = after.as_secs_f64();
         let line = stage("kill", &format!("`up` ended by {signal} after {seconds:.1} s, and again"), || {
             let step = up_ended(&environment, signal, after);
-            let again = thawed(&node(&environment.name), || environment.up(&[])).succeeded();
+            let again = up_again(&environment);
             assert_one_of_each(&environment);
             format!("{signal:4} {seconds:5.1} s | {step} | {:.1} s", again.took.as_secs_f64())
         });
@@ -81,13 +82,18 @@ fn other_ended(environment: &Environment, command: &str, signal: &str, after: Du
             environment.windtunnel(&["stop"]).succeeded();
         }
         let step = ended_by(environment, signal, after, &command.split(' ').collect::<Vec<_>>());
-        let again = thawed(&node(&environment.name), || environment.up(&[])).succeeded();
+        let again = up_again(environment);
         assert_one_of_each(environment);
         if keeps {
             assert_eq!(log_in(environment).variable(&stored).as_deref(), Some("as it was"));
         }
         format!("`{command}` {signal:4} {seconds:5.1} s | {step} | {:.1} s", again.took.as_secs_f64())
     })
+}
+
+/// Brings up again what was left, also of a node that the engine could not end.
+fn up_again(environment: &Environment) -> Outcome {
+    thawed(&node(&environment.name), || environment.up(&[])).succeeded()
 }
 
 /// The step that `up` was in when the signal came.

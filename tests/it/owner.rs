@@ -61,14 +61,19 @@ const FOREIGN_RELEASE: [&str; 6] = [
     "--namespace NAME",
 ];
 
+/// Somebody has a release of the environment's name in a namespace of their own.
+fn plant_in_data(context: &TestContext, status: &str) {
+    context.api.change(|store| {
+        store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}));
+        plant_release(store, "data", status);
+    });
+}
+
 #[test]
 fn up_leaves_a_helm_release_of_that_name() {
     for status in ["deployed", "failed"] {
         let context = TestContext::with_cluster();
-        context.api.change(|store| {
-            store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}));
-            plant_release(store, "data", status);
-        });
+        plant_in_data(&context, status);
         let before = all(&context);
         let run = context.run(&[&UP[..], &["--namespace", "data", "--adopt-namespace", "--yes"]].concat());
         assert_refused(&run, &FOREIGN_RELEASE);
@@ -81,10 +86,7 @@ fn up_leaves_a_helm_release_of_that_name() {
 #[test]
 fn up_leaves_one_that_somebodys_helm_is_at_work_on() {
     let context = TestContext::with_cluster();
-    context.api.change(|store| {
-        store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}));
-        plant_release(store, "data", "pending-install");
-    });
+    plant_in_data(&context, "pending-install");
     let before = all(&context);
     let run = context.run(&[&UP[..], &["--namespace", "data", "--adopt-namespace", "--yes"]].concat());
     assert_eq!(run.code, 6, "{run}");
@@ -97,10 +99,7 @@ fn up_leaves_one_that_somebodys_helm_is_at_work_on() {
 #[test]
 fn up_leaves_it_in_a_cluster_of_its_own_too() {
     let context = TestContext::new();
-    context.api.change(|store| {
-        store.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}));
-        plant_release(store, "data", "deployed");
-    });
+    plant_in_data(&context, "deployed");
     let before = all(&context);
     assert_refused(&context.run(&["up", "--namespace", "data", "--adopt-namespace"]), &FOREIGN_RELEASE);
     assert_eq!(all(&context), before);

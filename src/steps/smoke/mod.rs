@@ -164,7 +164,7 @@ async fn require_scheduling(
             Err(Failure::new(Kind::Unhealthy, format!("the {part} is not healthy: no DAG would run"))
                 .code(cause.map_or(Code::AirflowUnhealthy, |cause| cause.code))
                 .evidence_lines(health.complaints())
-                .hint(format!("to see why: `windtunnel logs {}`", part.replace(' ', "-"))))
+                .hint(format!("to see why: `windtunnel logs {}`", unhealthy::component(part))))
         }
     }
 }
