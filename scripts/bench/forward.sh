@@ -12,7 +12,8 @@ Makes an environment, leads the Service of its web interface to a small web serv
 route straight to the node and the route through the API server, one after the other: the throughput of a large answer;
 p50, p99 and requests per second of small ones by 1, 50 and 200 clients, a connection for each request, with the
 processor time that each program of this machine took for one; how long after the pod had gone a request is answered; the
-most memory that the process used. Needs Linux, kubectl, python3, rustc and a bundle.
+most memory that the process used. At last one client without any forward, which none can exceed. Needs Linux, kubectl,
+python3, rustc and a bundle.
 
   --seconds N            how long each number of clients asks (default 5)
   --bundle DIR           what the cluster is made of (default ~/.cache/windtunnel/bundle)
@@ -56,22 +57,27 @@ done
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 k() { command kubectl --kubeconfig "$work/state/environments/$name/kubeconfig" --namespace "$name" "$@"; }
 
-# until_answered PORT: for half a minute at most
+# until_answered ADDRESS: for half a minute at most
 until_answered() {
   local deadline=$((SECONDS + 30))
-  until curl -sf -m 5 "http://127.0.0.1:$1/" > /dev/null; do
-    [ $SECONDS -lt $deadline ] || { echo "Nobody answers on port $1." >&2; return 1; }
+  until curl -sf -m 5 "http://$1/" > /dev/null; do
+    [ $SECONDS -lt $deadline ] || { echo "Nobody answers on $1." >&2; return 1; }
     sleep 0.2
   done
 }
 
-# measure TITLE PORT PROCESS
+# measure TITLE ADDRESS CLIENTS...
 measure() {
   echo "$1"
   until_answered "$2"
-  "$work/load" "$2" "$seconds" | sed 's/^/  /'
+  "$work/load" "$2" "$seconds" "${@:3}" | sed 's/^/  /'
+}
+
+# measure_forward TITLE PORT PROCESS
+measure_forward() {
+  measure "$1" "127.0.0.1:$2" 1 50 200
   k delete pod --selector app=stand-in --grace-period=1 > /dev/null
-  "$work/load" "$2" recover | sed 's/^/  /'
+  "$work/load" "127.0.0.1:$2" recover | sed 's/^/  /'
   awk '/^VmHWM/ { printf "  most memory: %.1f MiB", $2 / 1024 } /^RssAnon/ { printf " (now %.1f MiB without files)\n", $2 / 1024 }' "/proc/$3/status" 2> /dev/null || echo '  it has ended'
 }
 
@@ -112,6 +118,9 @@ other=$(free_port)
 command kubectl --kubeconfig "$work/state/environments/$name/kubeconfig" --namespace "$name" \
   port-forward "service/$name-web" "$other:8080" > "$work/kubectl.log" 2>&1 &
 kubectl=$!
-measure 'kubectl port-forward' "$other" "$kubectl"
-measure 'windtunnel, straight to the node' "$port" "$(start_forward)"
-measure 'windtunnel, through the API server' "$port" "$(start_forward WINDTUNNEL_FORWARD_ROUTE=api)"
+measure_forward 'kubectl port-forward' "$other" "$kubectl"
+measure_forward 'windtunnel, straight to the node' "$port" "$(start_forward)"
+measure_forward 'windtunnel, through the API server' "$port" "$(start_forward WINDTUNNEL_FORWARD_ROUTE=api)"
+# By one client: the ports of many would be used up within seconds, as this machine remembers each for a minute (TIME_WAIT).
+node=$(k get nodes --output 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}')
+measure 'the node, without a forward' "$node:$(k get service "$name-web" --output 'jsonpath={.spec.ports[0].nodePort}')" 1

@@ -1,15 +1,17 @@
-//! Asks a web server on 127.0.0.1, each time by a new connection, and prints one line for each measurement.
+//! Asks a web server, each time by a new connection, and prints one line for each measurement.
 //!
-//!     load PORT SECONDS      throughput of a large answer, then small requests by 1, 50 and 200 clients for so many seconds each
-//!     load PORT recover      seconds until a request is answered
+//!     load ADDRESS:PORT SECONDS CLIENTS...   throughput of a large answer, then small requests by each of these numbers of clients
+//!                                            for so many seconds
+//!     load ADDRESS:PORT recover              seconds until a request is answered
 //!
-//! Beside the requests stands who computed for them: the milliseconds of processor that each program of this machine took for one.
+//! Beside each stands who computed for it: the milliseconds of processor that each program of this machine took for one request, or
+//! for a megabyte.
 //!
 //! A program of its own, without dependencies: what asks has to be much quicker than what is measured.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,8 @@ const TICK: f64 = 10.0;
 const SHARE: f64 = 0.04;
 
 /// The number of bytes of the answer's body. It is whole by its length: some forwards hold the end of the connection back.
-fn ask(port: u16, path: &str, patience: Duration, buffer: &mut [u8]) -> Result<usize> {
-    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+fn ask(server: SocketAddr, path: &str, patience: Duration, buffer: &mut [u8]) -> Result<usize> {
+    let mut connection = TcpStream::connect(server)?;
     connection.set_read_timeout(Some(patience))?;
     connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut head = Vec::new();
@@ -61,11 +63,11 @@ fn length(head: &[u8]) -> Result<usize> {
 }
 
 /// Milliseconds of each answer, and how many failed.
-fn client(port: u16, end: Instant) -> (Vec<f64>, usize) {
+fn client(server: SocketAddr, end: Instant) -> (Vec<f64>, usize) {
     let (mut times, mut failed, mut buffer) = (Vec::new(), 0, vec![0; 8192]);
     while Instant::now() < end {
         let begin = Instant::now();
-        match ask(port, "/", PATIENCE, &mut buffer) {
+        match ask(server, "/", PATIENCE, &mut buffer) {
             Ok(_) => times.push(begin.elapsed().as_secs_f64() * 1000.0),
             Err(_) => failed += 1,
         }
@@ -86,11 +88,11 @@ fn spent() -> BTreeMap<String, f64> {
     spent
 }
 
-/// Who has computed since `before`, for one of `requests` each.
-fn computed(before: &BTreeMap<String, f64>, requests: usize) -> String {
+/// Who has computed since `before`, for one of `count` each.
+fn computed(before: &BTreeMap<String, f64>, count: usize) -> String {
     let mut parts: Vec<(f64, String)> = spent()
         .into_iter()
-        .map(|(name, now)| ((now - before.get(&name).unwrap_or(&0.0)) / requests.max(1) as f64, name))
+        .map(|(name, now)| ((now - before.get(&name).unwrap_or(&0.0)) / count.max(1) as f64, name))
         .collect();
     parts.sort_by(|one, other| other.0.total_cmp(&one.0));
     let all: f64 = parts.iter().map(|(time, _)| time.max(0.0)).sum();
@@ -98,11 +100,11 @@ fn computed(before: &BTreeMap<String, f64>, requests: usize) -> String {
     named.map(|(time, name)| format!("{name} {time:.2}")).collect::<Vec<_>>().join(", ")
 }
 
-fn small(port: u16, clients: usize, seconds: f64) {
+fn small(server: SocketAddr, clients: usize, seconds: f64) {
     let before = spent();
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(seconds);
-    let threads: Vec<_> = (0..clients).map(|_| thread::spawn(move || client(port, end))).collect();
+    let threads: Vec<_> = (0..clients).map(|_| thread::spawn(move || client(server, end))).collect();
     let (mut times, mut failed) = (Vec::new(), 0);
     for thread in threads {
         let (its_times, its_failed) = thread.join().expect("a client does not panic");
@@ -122,24 +124,27 @@ fn small(port: u16, clients: usize, seconds: f64) {
 }
 
 /// The median of three.
-fn large(port: u16) -> Result<()> {
+fn large(server: SocketAddr) -> Result<()> {
     let mut buffer = vec![0; 1 << 20];
-    let mut rates = Vec::new();
+    let (mut rates, mut megabytes) = (Vec::new(), 0);
+    let before = spent();
     for _ in 0..3 {
         let begin = Instant::now();
-        let count = ask(port, "/large", PATIENCE, &mut buffer)?;
+        let count = ask(server, "/large", PATIENCE, &mut buffer)?;
         rates.push(count as f64 / 1e6 / begin.elapsed().as_secs_f64());
+        megabytes += count / 1_000_000;
     }
     rates.sort_by(f64::total_cmp);
     println!("large answer: {:.0} MB/s", rates[1]);
+    println!("             processor ms for a megabyte: {}", computed(&before, megabytes));
     Ok(())
 }
 
-fn recover(port: u16) {
+fn recover(server: SocketAddr) {
     let begin = Instant::now();
     let (mut failed, mut buffer) = (0, vec![0; 8192]);
     while begin.elapsed() < RECOVERY {
-        if ask(port, "/", RECOVERY, &mut buffer).is_ok() {
+        if ask(server, "/", RECOVERY, &mut buffer).is_ok() {
             println!(
                 "after the pod had gone: answered in {:.1} s, {failed} failed before",
                 begin.elapsed().as_secs_f64()
@@ -153,17 +158,18 @@ fn recover(port: u16) {
 }
 
 fn main() -> Result<()> {
-    let wrong = || Error::new(ErrorKind::InvalidInput, "usage: load PORT SECONDS|recover");
-    let [port, what] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else { return Err(wrong()) };
-    let port = port.parse().map_err(|_| wrong())?;
+    let wrong = || Error::new(ErrorKind::InvalidInput, "usage: load ADDRESS:PORT SECONDS CLIENTS...|recover");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [server, what, clients @ ..] = &arguments[..] else { return Err(wrong()) };
+    let server = server.parse().map_err(|_| wrong())?;
     if what == "recover" {
-        recover(port);
+        recover(server);
         return Ok(());
     }
     let seconds = what.parse().map_err(|_| wrong())?;
-    large(port)?;
-    for clients in [1, 50, 200] {
-        small(port, clients, seconds);
+    large(server)?;
+    for clients in clients {
+        small(server, clients.parse().map_err(|_| wrong())?, seconds);
     }
     Ok(())
 }
