@@ -1,5 +1,6 @@
 //! What the Service leads to right now.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -29,8 +30,8 @@ pub(super) struct PodPort {
 /// What a connection can be led to.
 #[derive(Clone, Default)]
 pub(super) struct Backends {
-    /// The cluster, while its API server answers.
-    pub cluster: Option<Cluster>,
+    /// The cluster, while its API server answers. Shared, because every connection takes what is known along.
+    pub cluster: Option<Arc<Cluster>>,
     /// How often the API server has been reached anew: what was true of an earlier one must be proven again.
     pub epoch: u64,
     /// The port of every node that leads to the Service, if it has one.

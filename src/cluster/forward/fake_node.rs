@@ -51,7 +51,7 @@ impl FakeNode {
         let cluster = Cluster::of(Config::new(format!("http://{}", self.address).parse().unwrap()));
         let pod = PodPort { pod: "web".to_owned(), uid: "u-1".to_owned(), port: 8080 };
         Backends {
-            cluster: Some(cluster),
+            cluster: Some(Arc::new(cluster)),
             epoch: 1,
             node_port: Some(30080),
             exist: vec![pod.uid.clone()],

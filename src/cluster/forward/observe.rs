@@ -1,5 +1,6 @@
 //! Keeps an eye on the Service and its endpoints for as long as the environment exists.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{iter, pending, select};
@@ -186,7 +187,7 @@ fn publish(backends: &watch::Sender<Backends>, objects: &Objects, stale: bool, a
         }
         if let Some(cluster) = anew {
             now.epoch += 1;
-            now.cluster = Some(cluster.clone());
+            now.cluster = Some(Arc::new(cluster.clone()));
             now.trouble = None;
         }
         now.stale = stale;
