@@ -18,7 +18,6 @@ use crate::cluster::Cluster;
 use crate::cluster::verdict::Starts;
 use crate::cluster::wait::beside::{Beside, Judged};
 use crate::cluster::workload::Expected;
-use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::stacks::{Release, Shape};
 use crate::state::Record;
@@ -107,9 +106,10 @@ async fn await_health(
     let mut reason = String::new();
     loop {
         let look = health::look(&client).await;
+        let look = look.map(|health| unhealthy::of_this_run(health, web.shape, &beside.starts()));
         let now = match &look {
             Ok(health) => {
-                let missing = unhealthy::missing(health, web.shape, &beside.starts());
+                let missing = health.missing();
                 if missing.is_empty() {
                     return look;
                 }
@@ -118,7 +118,7 @@ async fn await_health(
                 if let Some(failure) = late.see(health, beside, Instant::now(), step) {
                     return Err(failure);
                 }
-                format!("waiting for: {}", names(&missing).join(", "))
+                format!("waiting for: {}", missing.join(", "))
             }
             Err(failure) if failure.kind == Kind::Unhealthy => "waiting for: an answer of the web server".to_owned(),
             Err(_) => return look,
@@ -163,17 +163,17 @@ fn stalled(look: Result<Health, Failure>, web: &Web<'_>, beside: &Beside) -> Fai
     let seconds = web.stall.as_secs();
     match look {
         Ok(health) => {
-            let starts = beside.starts();
-            let missing = unhealthy::missing(&health, web.shape, &starts);
-            let names = names(&missing);
-            let verb = if names.len() == 1 { "is" } else { "are" };
-            let message = format!("{} {verb} not healthy, and nothing has moved for {seconds} s", names.join(", "));
-            let cause = unhealthy::judge(&health, web.shape, web.expected, &starts);
-            Failure::new(Kind::Unhealthy, message)
-                .code(cause.map_or(Code::AirflowUnhealthy, |cause| cause.code))
-                .evidence(beside.last_movement())
-                .hint(format!("to see why: `windtunnel logs {}`", unhealthy::component(names[0])))
-                .evidence_lines(missing.into_iter().map(|(_, line)| line))
+            let missing = health.missing();
+            let verb = if missing.len() == 1 { "is" } else { "are" };
+            let message = format!("{} {verb} not healthy, and nothing has moved for {seconds} s", missing.join(", "));
+            let causes = unhealthy::judge_all(&health, web.shape, web.expected, &beside.starts());
+            Failure {
+                code: causes.first().map(|cause| cause.code),
+                hints: causes.first().map(|cause| cause.hints.clone()).unwrap_or_default(),
+                ..Failure::new(Kind::Unhealthy, message)
+            }
+            .evidence(beside.last_movement())
+            .evidence_lines(causes.into_iter().flat_map(|cause| cause.evidence))
         }
         Err(failure) => Failure {
             kind: Kind::Timeout,
@@ -188,15 +188,11 @@ fn stalled(look: Result<Health, Failure>, web: &Web<'_>, beside: &Beside) -> Fai
     }
 }
 
-/// Whose the lines are.
-fn names(missing: &[(&'static str, String)]) -> Vec<&'static str> {
-    missing.iter().map(|(name, _)| *name).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::airflow::scripted::{Script, serve};
+    use crate::codes::Code;
     use crate::profile::{Executor, Generation, StackName};
     use crate::ui::{Level, Manner};
 
@@ -259,7 +255,7 @@ mod tests {
         let failure = checked_after(port, Duration::from_millis(300), starts()).await.unwrap_err();
         assert_eq!(failure.message, "scheduler is not healthy, and nothing has moved for 0 s");
         let line =
-            "scheduler: no heartbeat since its start at 2026-11-22T21:57:36Z, the last one was at 2026-11-22T21:57:20Z";
+            "scheduler: unhealthy, last heartbeat 2026-11-22T21:57:20Z, its container runs since 2026-11-22T21:57:36Z";
         assert_eq!(failure.evidence.last().unwrap(), line);
     }
 

@@ -23,10 +23,29 @@ const TOLD: Duration = Duration::from_secs(3);
 /// has beaten by then.
 pub const LASTING: Duration = Duration::from_secs(30);
 
-/// The part that keeps the others from being healthy: the database, then one whose heartbeat is late, then whatever else is not well. Never
-/// terminal by itself: that it lasts makes it so, see `Late`.
+/// The document with every part unhealthy whose heartbeat is older than the start of its container: for 30 s Airflow calls a part healthy by
+/// whatever heartbeat there is, and after `reset release` that is one of the Airflow that was removed.
+#[must_use]
+pub fn of_this_run(mut health: Health, shape: Shape<'_>, starts: &Starts) -> Health {
+    let Health { scheduler, dag_processor, triggerer, .. } = &mut health;
+    for (name, part) in [("scheduler", scheduler), ("dag processor", dag_processor), ("triggerer", triggerer)] {
+        let is_of_before = |(heartbeat, started): (Timestamp, Timestamp)| heartbeat < started;
+        if part.heartbeat.zip(started(name, shape, starts)).is_some_and(is_of_before) {
+            part.state = State::Unhealthy;
+        }
+    }
+    health
+}
+
+/// The part that keeps the others from being healthy: the first of [`judge_all`].
 #[must_use]
 pub fn judge(health: &Health, shape: Shape<'_>, expected: Expected<'_>, starts: &Starts) -> Option<Verdict> {
+    judge_all(health, shape, expected, starts).into_iter().next()
+}
+
+/// Why each part is not healthy: of the database first, then of those whose heartbeat is late, then of whatever else is not well. None is
+/// terminal by itself: that it lasts makes it so, see `Late`.
+pub(super) fn judge_all(health: &Health, shape: Shape<'_>, expected: Expected<'_>, starts: &Starts) -> Vec<Verdict> {
     let parts = health.parts();
     let unhealthy = parts.iter().filter(|(_, part)| part.state != State::Healthy);
     let mut verdicts: Vec<Verdict> =
@@ -36,28 +55,13 @@ pub fn judge(health: &Health, shape: Shape<'_>, expected: Expected<'_>, starts: 
         Code::HeartbeatLate => 1,
         _ => 2,
     });
-    verdicts.into_iter().next()
+    verdicts
 }
 
 /// The same, where the pods have not been looked at; without them no heartbeat counts as late.
 pub async fn look(health: &Health, shape: Shape<'_>, expected: Expected<'_>, cluster: &Cluster) -> Option<Verdict> {
     let starts = survey::take(cluster, expected).await.map(|survey| survey.starts).unwrap_or_default();
     judge(health, shape, expected, &starts)
-}
-
-/// The parts that are not healthy yet, each with a line that says so: also one whose heartbeat, though recent, is of an earlier run.
-pub(super) fn missing(health: &Health, shape: Shape<'_>, starts: &Starts) -> Vec<(&'static str, String)> {
-    let line = |name: &str, part: &Part| {
-        let started = started(name, shape, starts);
-        match (part.heartbeat, started) {
-            _ if part.state != State::Healthy => Some(format!("{name}: {part}")),
-            (Some(heartbeat), Some(started)) if heartbeat < started => Some(format!(
-                "{name}: no heartbeat since its start at {started:.0}, the last one was at {heartbeat:.0}"
-            )),
-            _ => None,
-        }
-    };
-    health.parts().into_iter().filter_map(|(name, part)| Some((name, line(name, part)?))).collect()
 }
 
 /// What `windtunnel logs` calls a part.
@@ -175,6 +179,14 @@ mod tests {
         assert_eq!(code(LATE, &Starts::default()), Code::AirflowUnhealthy, "it does not run");
         let none = r#"{"status":"unhealthy","latest_scheduler_heartbeat":null}"#;
         assert_eq!(code(none, &started("2026-11-22T21:50:00Z")), Code::AirflowUnhealthy);
+    }
+
+    #[test]
+    fn a_heartbeat_of_before_the_start_makes_nothing_healthy() {
+        let beating = LATE.replace("unhealthy", "healthy");
+        let missing = |start: &str| of_this_run(health(&beating), SHAPE, &started(start)).missing();
+        assert_eq!(missing("2026-11-22T21:50:00Z"), ["dag processor"]);
+        assert_eq!(missing("2026-11-22T21:58:00Z"), ["scheduler", "dag processor"]);
     }
 
     #[test]
