@@ -1,9 +1,13 @@
 //! Stopping an environment in a cluster that stays: no pod of it runs, and all else is left as it is.
 //!
-//! A workload that is stopped keeps its number of replicas in an annotation, which goes when it runs again.
+//! A workload that is stopped keeps its number of replicas in an annotation, which goes when it runs again. One that somebody scaled to none
+//! by hand gets as many as Helm installed.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Cluster;
@@ -45,21 +49,41 @@ impl Cluster {
         Ok(stopped)
     }
 
-    /// Lets those of the workloads run again that [`Cluster::pause`] stopped; how many there were.
+    /// Lets those of the workloads run again that [`Cluster::pause`] or somebody's hand stopped; how many there were.
     ///
     /// # Errors
     /// As [`Cluster::pause`].
     pub async fn resume(&self, what: Paused<'_>) -> Result<usize, Failure> {
-        let mut resumed = 0;
+        let (mut resumed, mut installed) = (0, None);
         for (workload, api) in self.scalable(what) {
             let Some(object) = find(&api, workload, what).await? else { continue };
             let annotation = object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REPLICAS));
-            if let Some(replicas) = annotation.and_then(|replicas| replicas.parse().ok()) {
+            let replicas = match annotation.and_then(|replicas| replicas.parse().ok()) {
+                None if object.data.pointer("/spec/replicas") == Some(&json!(0)) => {
+                    if installed.is_none() {
+                        installed = Some(self.installed(what).await?);
+                    }
+                    // None where the chart itself wants none.
+                    let name = (workload.kind, workload.name.clone());
+                    installed.as_ref().and_then(|installed| installed.get(&name)).copied().filter(|number| *number > 0)
+                }
+                before => before,
+            };
+            if let Some(replicas) = replicas {
                 scale(&api, workload, replicas, &Value::Null).await?;
                 resumed += 1;
             }
         }
         Ok(resumed)
+    }
+
+    /// How many replicas of each workload Helm installed.
+    async fn installed(&self, what: Paused<'_>) -> Result<BTreeMap<(WorkloadKind, String), i64>, Failure> {
+        let mut installed = BTreeMap::new();
+        for release in what.releases {
+            installed.extend(replicas(&self.manifest(what.namespace, release).await?));
+        }
+        Ok(installed)
     }
 
     fn scalable<'a>(&self, what: Paused<'a>) -> Vec<(&'a Workload, Api<DynamicObject>)> {
@@ -72,6 +96,21 @@ impl Cluster {
         });
         scalable.collect()
     }
+}
+
+/// How many replicas these manifests want of each workload. What is not YAML wants none.
+fn replicas(manifests: &str) -> Vec<((WorkloadKind, String), i64)> {
+    let objects = serde_yaml::Deserializer::from_str(manifests).map_while(|document| Value::deserialize(document).ok());
+    let wanted = objects.filter_map(|object| {
+        let kind = match object["kind"].as_str()? {
+            "Deployment" => WorkloadKind::Deployment,
+            "StatefulSet" => WorkloadKind::StatefulSet,
+            _ => return None,
+        };
+        let name = object["metadata"]["name"].as_str()?.to_owned();
+        Some(((kind, name), object["spec"]["replicas"].as_i64().unwrap_or(1)))
+    });
+    wanted.collect()
 }
 
 async fn find(
@@ -97,4 +136,20 @@ async fn scale(
     let patch = json!({"metadata": {"annotations": {REPLICAS: annotation}}, "spec": {"replicas": replicas}});
     let patched = api.patch(&workload.name, &PatchParams::default(), &Patch::Merge(&patch)).await;
     patched.map(drop).during(Kind::Cluster, format!("cannot scale the {workload}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_installed_is_read_from_helms_manifests() {
+        let manifests = "---\n# Source: lite/templates/web.yaml\nkind: Service\nmetadata: {name: web}\n---\nkind: Deployment\n\
+            metadata: {name: a}\nspec: {replicas: 2}\n---\nkind: StatefulSet\nmetadata: {name: a}\nspec: {}\n---\n- neither\n";
+        let name = || "a".to_owned();
+        let expected = [((WorkloadKind::Deployment, name()), 2), ((WorkloadKind::StatefulSet, name()), 1)];
+        assert_eq!(replicas(manifests), expected);
+        assert_eq!(replicas(""), []);
+        assert_eq!(replicas("{"), []);
+    }
 }

@@ -70,12 +70,13 @@ impl Revision {
     }
 }
 
-/// What Helm keeps of a revision, as far as it tells a person whose it is (helm/helm, `pkg/release`).
+/// What Helm keeps of a revision, as far as it tells a person whose it is, and what was installed (helm/helm, `pkg/release`).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Kept {
     chart: KeptChart,
     info: KeptInfo,
+    manifest: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -191,6 +192,18 @@ impl Cluster {
                 owner.environment
             ))
             .hint("or in another namespace: `windtunnel up --namespace NAME`")
+    }
+
+    /// What the newest revision of a release is made of, as YAML documents; empty where Helm kept nothing that can be read.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub(super) async fn manifest(&self, namespace: &str, release: &str) -> Result<String, Failure> {
+        let Some(revision) = self.release(namespace, release).await? else { return Ok(String::new()) };
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found = secrets.get_opt(revision.secret.name.as_deref().unwrap_or_default()).await;
+        let secret = found.during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?;
+        Ok(secret.as_ref().and_then(kept).unwrap_or_default().manifest)
     }
 
     /// Whether all of a release's workloads exist: somebody may have deleted one since Helm made it.

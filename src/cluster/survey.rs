@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::Cluster;
 use super::evidence::complete_once;
 use super::verdict::{Judgement, Observed, Starts, Verdict, View, containers, count, judge, summary};
-use super::workload::{Expected, WorkloadKind};
+use super::workload::{Expected, Workload, WorkloadKind};
 use crate::error::{During, Failure, Kind};
 
 /// How long the API server may take to answer.
@@ -43,6 +43,16 @@ impl Survey {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         !self.workloads.is_empty() && self.workloads.iter().all(|workload| workload.state == "stopped")
+    }
+
+    /// The first of these workloads of which no pod is wanted.
+    #[must_use]
+    pub fn stopped<'a>(&self, workloads: &'a [Workload]) -> Option<&'a Workload> {
+        let is_stopped = |workload: &&Workload| {
+            let mut states = self.workloads.iter().filter(|state| state.state == "stopped");
+            states.any(|state| state.kind == workload.kind && state.name == workload.name)
+        };
+        workloads.iter().find(is_stopped)
     }
 
     /// What keeps it from being ready, with its code, evidence and hints: a verdict, or unhealthy where it may yet go away by itself.

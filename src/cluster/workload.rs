@@ -47,7 +47,7 @@ pub struct Workload {
 }
 
 /// What controls the pods of a workload.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum WorkloadKind {
     /// A Deployment.
     Deployment,

@@ -143,7 +143,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
             Ok((revision, seen)) => {
                 release = revision;
                 if release.is_some() {
-                    problems.extend(problem(&seen));
+                    problems.extend(problem(&seen, record));
                 } else {
                     problems.push("Airflow is not installed".to_owned());
                 }
@@ -161,12 +161,13 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
     let (mut health, mut cause, mut import_errors, mut notes) = (None, None, None, Vec::new());
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
-    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| survey.ready && !survey.is_stopped()) {
+    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| problem(survey, record).is_none()) {
         // Without ready pods the forward would hold the question until there are some.
         let client = airflow::Client::to(record).with_deadline(HEALTH_PATIENCE);
         match airflow::health::look(&client).await {
-            Ok(seen) => {
+            Ok(mut seen) => {
                 if let Some(survey) = &survey {
+                    seen = unhealthy::of_this_run(seen, record.into(), &survey.starts);
                     let expected = Expected { environment: &record.name, namespace: &record.namespace, workloads: &[] };
                     cause = unhealthy::judge(&seen, record.into(), expected, &survey.starts);
                 }
@@ -257,12 +258,12 @@ fn render(status: &Status) -> String {
 }
 
 /// What keeps the release from being ready, in one sentence.
-fn problem(survey: &Survey) -> Option<String> {
+fn problem(survey: &Survey, record: &Record) -> Option<String> {
     match survey.cause() {
         Some(cause) => Some(cause.message),
         None if survey.is_stopped() => Some("Airflow is stopped".to_owned()),
         None if !survey.ready => Some("not every pod is ready".to_owned()),
-        None => None,
+        None => survey.stopped(&stacks::needed(record.into())).map(|workload| format!("the {workload} is stopped")),
     }
 }
 

@@ -270,6 +270,14 @@ pub fn component(shape: Shape<'_>, name: &str) -> Result<Component, Failure> {
     })
 }
 
+/// What nothing works without, whatever the user's values leave out: the web server, the scheduler, the database.
+#[must_use]
+pub fn needed(shape: Shape<'_>) -> Vec<Workload> {
+    let needed = ["api-server", "webserver", "scheduler", "database"];
+    let components = components(shape).into_iter().filter(|(name, _)| needed.contains(name));
+    components.map(|(_, component)| component.workload).collect()
+}
+
 /// Every component of a stack that has a log, with the name by which people ask for it.
 #[must_use]
 pub fn components(shape: Shape<'_>) -> Vec<(&'static str, Component)> {

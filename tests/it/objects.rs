@@ -1,5 +1,11 @@
 //! Objects as a cluster has them after Helm installed the lite chart, and what can be wrong with them.
 
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use crate::api_server::{Address, Store, now};
@@ -129,8 +135,23 @@ pub(crate) fn record_revision(store: &mut Store, arguments: &[String], status: &
         labels[key] = value.into();
     }
     let metadata = json!({"name": format!("{prefix}{revision}"), "labels": labels});
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata});
+    let id = labels[ID].as_str().unwrap_or_default().to_owned();
+    let of = Of { release, id: &id };
+    let mut workloads = [airflow(of), database(of)].concat();
+    workloads.retain(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet");
+    let manifest: Vec<String> = workloads.iter().map(|workload| format!("---\n{workload}\n")).collect();
+    let data = json!({"release": packed(&json!({"name": release, "manifest": manifest.concat()}))});
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": data});
     put_in(store, namespace, secret);
+}
+
+/// As Helm keeps a revision in its Secret.
+pub(crate) fn packed(revision: &Value) -> String {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(revision.to_string().as_bytes()).unwrap();
+    // Once by Helm, and once more by Kubernetes.
+    STANDARD.encode(STANDARD.encode(packed.finish().unwrap()))
 }
 
 /// Number and state of every revision that there is.
@@ -286,6 +307,16 @@ fn pod(name: &str, labels: &Value, owners: &Value, containers: &[&str]) -> Value
 /// Somebody deleted the database's StatefulSet.
 pub(crate) fn delete_database(store: &mut Store, release: &str) {
     store.delete(&address("apps/v1", "StatefulSet", release, &format!("{release}-database"))).unwrap();
+}
+
+/// Somebody scaled Airflow to none, or its database.
+pub(crate) fn scale_to_none(store: &mut Store, release: &str, component: &str) {
+    let kind = if component == "database" { "StatefulSet" } else { "Deployment" };
+    let name = format!("{release}-{component}");
+    let mut workload = store.get(&address("apps/v1", kind, release, &name)).unwrap().clone();
+    workload["spec"]["replicas"] = 0.into();
+    store.put(workload);
+    scaled(store, &[name, release.to_owned(), "0".to_owned()]);
 }
 
 /// Somebody changed what the web Service selects.

@@ -1,11 +1,7 @@
 //! Whose an object is, is asked of the object: what carries no mark of this environment, or another one's, is refused and stays as it is.
 
-use std::io::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use semver::Version;
 use serde_json::{Value, json};
 
@@ -13,7 +9,7 @@ use crate::api_server::Store;
 use crate::backup::PASSPHRASE;
 use crate::context::{Run, TestContext, free_port};
 use crate::existing::UP;
-use crate::objects::{ID, put_in, record_revision};
+use crate::objects::{ID, packed, put_in, record_revision};
 
 /// What Helm keeps of a chart of somebody's, installed by hand under our release's name.
 pub(crate) fn plant_release(store: &mut Store, namespace: &str, status: &str) {
@@ -21,16 +17,12 @@ pub(crate) fn plant_release(store: &mut Store, namespace: &str, status: &str) {
         "name": "airflow-cluster", "version": 3, "chart": {"metadata": {"name": "shop", "version": "1.2.3"}},
         "info": {"first_deployed": "2026-01-02T03:04:05Z", "status": status},
     });
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(kept.to_string().as_bytes()).unwrap();
-    // Once by Helm, and once more by Kubernetes.
-    let data = STANDARD.encode(STANDARD.encode(packed.finish().unwrap()));
     let labels = json!({"owner": "helm", "name": "airflow-cluster", "status": status, "version": "3"});
     let metadata = json!({"name": "sh.helm.release.v1.airflow-cluster.v3", "labels": labels});
     put_in(
         store,
         namespace,
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": data}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": packed(&kept)}}),
     );
     let annotations =
         json!({"meta.helm.sh/release-name": "airflow-cluster", "meta.helm.sh/release-namespace": namespace});

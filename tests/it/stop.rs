@@ -2,6 +2,7 @@
 
 use crate::context::{TestContext, assert_run};
 use crate::minikube;
+use crate::objects;
 
 #[test]
 fn and_start_again() {
@@ -106,6 +107,37 @@ fn twice() {
     context.up();
     assert_eq!(context.run(&["stop"]).code, 0);
     assert_run!(context, &["stop"]);
+}
+
+#[test]
+fn what_somebody_scaled_to_none_runs_again() {
+    let context = TestContext::new();
+    context.up();
+    let scale = |component| context.api.change(|store| objects::scale_to_none(store, "airflow-cluster", component));
+    for command in ["start", "up"] {
+        ["airflow", "database"].into_iter().for_each(scale);
+        let status = context.run(&["status"]);
+        assert!(status.code == 1 && status.stderr.contains("to let it run: `windtunnel start`"), "{status}");
+        let run = context.run(&[command]);
+        assert!(run.code == 0 && run.stderr.contains("2 workloads that were stopped run again"), "{run}");
+        assert!(
+            run.stderr.contains("2/2 ready") && !run.journal.iter().any(|line| line.starts_with("helm up")),
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn a_part_that_somebody_scaled_to_none_is_named() {
+    let context = TestContext::new();
+    context.up();
+    context.api.change(|store| objects::scale_to_none(store, "airflow-cluster", "airflow"));
+    let stopped = "airflow-cluster: the deployment `airflow-cluster-airflow` is stopped";
+    let run = context.run(&["status"]);
+    assert!(run.code == 1 && run.stderr.contains(stopped) && run.stderr.contains("`windtunnel up`"), "{run}");
+    let run = context.run(&["smoke"]);
+    assert!(run.code == 1 && run.stderr.contains("is stopped: no DAG would run"), "{run}");
+    assert!(run.stderr.contains("`windtunnel start`"), "{run}");
 }
 
 #[test]

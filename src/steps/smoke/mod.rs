@@ -9,18 +9,19 @@ mod refused;
 mod report;
 mod tidy;
 
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use crate::airflow::{Client, Try, dags, health, log_lost, read_try};
-use crate::cluster::Cluster;
 use crate::cluster::owner::Owner;
 use crate::cluster::wait::beside::{Beside, Judged};
 use crate::cluster::worker::Workers;
 use crate::cluster::workload::Expected;
+use crate::cluster::{Cluster, survey};
 use crate::codes::Code;
 use crate::error::{Failure, Kind};
 use crate::profile::Executor;
-use crate::stacks::Shape;
+use crate::stacks::{self, Shape};
 use crate::state::{Credentials, USER};
 use crate::steps::unhealthy::{self, Late};
 use crate::ui::{Step, Ui};
@@ -78,7 +79,10 @@ pub async fn run(
 ) -> Result<SmokeReport, Failure> {
     let step = ui.step("smoke", "Running a DAG");
     let client = Client::new(inputs.port).of(inputs.shape.generation);
-    require_scheduling(&client, inputs.shape, inputs.expected, inputs.cluster).await?;
+    tokio::select! {
+        required = require_scheduling(&client, inputs.shape, inputs.expected, inputs.cluster) => required?,
+        failure = stopped(inputs) => return Err(failure),
+    }
     let client = client.sign_in(USER, &inputs.credentials.admin_password).await?;
     inputs.place.remove_leftovers()?;
     tidy::remove_leftovers(&client, inputs).await?;
@@ -147,6 +151,19 @@ async fn watch_health(client: &Client, inputs: &Inputs<'_>, beside: &Beside, ste
             return failure;
         }
     }
+}
+
+/// Ends where nothing runs that could answer: the forward would wait for it.
+async fn stopped(inputs: &Inputs<'_>) -> Failure {
+    let needed = stacks::needed(inputs.shape);
+    // Where there is no survey, whoever asks Airflow tells more.
+    if let Ok(survey) = survey::take(inputs.cluster, inputs.expected).await
+        && let Some(workload) = survey.stopped(&needed)
+    {
+        return Failure::new(Kind::Unhealthy, format!("the {workload} is stopped: no DAG would run"))
+            .hint(format!("to let it run: {}", inputs.expected.command("start")));
+    }
+    pending().await
 }
 
 /// Nothing would be seen or run without these two: better said now than at a deadline.
