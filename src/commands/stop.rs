@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::work::Work;
 use crate::error::Failure;
+use crate::plan::ClusterPlan;
+use crate::providers;
 use crate::state::Record;
 use crate::steps;
 use crate::surroundings::Surroundings;
@@ -22,6 +24,10 @@ pub async fn stop(name: &str, ui: &Ui, surroundings: &Surroundings) -> Result<()
     steps::stop_cluster::ensure(&record, &paths, surroundings, ui).await?;
     let option = surroundings.name_option(name);
     ui.say(&format!("\nStopped. Database, task logs and settings are kept.   go on: windtunnel start{option}"));
+    if record.cluster == ClusterPlan::Kind {
+        let node = providers::kind::container_name(name);
+        ui.say(&format!("They are in the stopped container {node}, which `docker system prune` would remove."));
+    }
     ui.event(&Event::Result { result: json!({"name": name, "stopped": true}) });
     Ok(())
 }

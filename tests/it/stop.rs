@@ -157,6 +157,22 @@ fn without_a_cluster() {
 }
 
 #[test]
+fn a_cluster_that_is_gone_is_not_taken_for_one_that_was_stopped() {
+    let context = TestContext::new();
+    context.up();
+    // As by `docker system prune` after `stop`.
+    std::fs::remove_file(context.path("tools/node")).unwrap();
+    context.api.change(|store| objects::delete_cluster(store, &[]));
+    let run = assert_run!(context, &["start"]);
+    assert!(!run.journal.iter().any(|line| line.starts_with("kind create")), "{run}");
+    let run = context.run(&["up"]);
+    let warning = "warning: the cluster of `airflow-cluster` is gone, with all that its Airflow had: a new one is made";
+    assert!(run.code == 0 && run.stderr.contains(warning), "{run}");
+    let run = context.run(&["reset", "all", "--yes"]);
+    assert!(run.code == 0 && !run.stderr.contains("is gone"), "{run}");
+}
+
+#[test]
 fn nothing_there() {
     let context = TestContext::new();
     assert_eq!(context.run(&["stop"]).code, 10);
