@@ -9,7 +9,6 @@ use crate::cluster::Cluster;
 use crate::cluster::workload::Expected;
 use crate::error::Failure;
 use crate::plan::Plan;
-use crate::providers::Found;
 use crate::state::{EnvironmentPaths, Record, RecordedImage, new_id};
 use crate::steps::claim::{self, Claim};
 use crate::steps::install::{Installation, Upgraded};
@@ -88,10 +87,6 @@ pub(super) async fn bring_up(
     let record = record(plan, &ready, left_out.clone(), before.as_ref());
     if let Some(again) = taken(claim, &record, &paths, ui)? {
         return again.go_on(wanted, work, ui, surroundings).await;
-    }
-    // Keys are made when the cluster runs, and go when windtunnel removes it.
-    if before.is_some() && paths.credentials().exists() && ready.provider.found() == Some(&Found::Absent) {
-        ui.warn(&format!("the cluster of `{}` is gone, with all that its Airflow had: a new one is made", plan.name));
     }
     // In a cluster of its own, what was installed before tells the id; until it has, one that was drawn just now is not kept.
     let is_unsure = before.as_ref().is_none_or(|before| before.id.is_none()) && paths.credentials().exists();

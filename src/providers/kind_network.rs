@@ -35,6 +35,20 @@ pub async fn remember(docker: &Docker, note: &Path, ui: &Ui) -> Result<(), Failu
     }
 }
 
+/// Lets a stopped node into the network again that it was in, which is made anew where it is gone: `docker network prune` takes one whose
+/// nodes are all stopped.
+///
+/// # Errors
+/// As [`expect`], and the engine refuses.
+pub async fn restore(docker: &Docker, note: &Path, container: &str, ui: &Ui) -> Result<(), Failure> {
+    if docker.kind_network(ui).await?.is_none() {
+        state::write_private(note, b"")?;
+        let id = docker.make_kind_network(ui).await?;
+        state::write_private(note, id.as_bytes())?;
+    }
+    docker.rejoin_kind_network(container, ui).await
+}
+
 /// Removes the network that is noted, unless somebody still uses it.
 ///
 /// # Errors

@@ -24,13 +24,20 @@ const TERMINATION: Duration = Duration::from_mins(1);
 /// # Errors
 /// Foreign, where somebody else made the namespace and it holds something; cluster, where the API server refuses.
 pub async fn ensure(context: Context<'_>, cluster: &Cluster) -> Result<Credentials, Failure> {
-    let Context { plan, ui, .. } = context;
+    let Context { plan, paths, ui, .. } = context;
     let step = ui.step("create_namespace", "Creating namespace");
     if cluster.leaving_namespace(whole(plan)).await?.is_some_and(|leaving| !leaving.terminal) {
         step.note(&format!("waiting for the namespace `{}`, which is being deleted, to be gone", plan.namespace));
         cluster.await_termination(&plan.namespace, plan.timeout.min(TERMINATION)).await;
     }
     if check(plan, cluster).await? == Found::Absent {
+        // Keys are kept as long as what they open.
+        if paths.credentials().exists() {
+            ui.warn(&format!(
+                "the namespace `{}` of before is gone, with all that Airflow had: it begins with an empty database",
+                plan.namespace
+            ));
+        }
         cluster.create_namespace(&plan.namespace, plan.into()).await?;
     } else {
         cluster.mark_namespace(&plan.namespace, plan.into()).await?;

@@ -20,6 +20,7 @@ use crate::codes::Code;
 use crate::error::{During, Failure, Kind};
 use crate::ui::Ui;
 pub use images::{EngineImage, NamedImage};
+pub use network::is_without_network;
 pub use nodes::DiskUsage;
 
 /// How long the engine may take to say what it is: while it loads or removes a large image it says nothing.

@@ -102,6 +102,25 @@ fn a_port_that_somebody_took_meanwhile_is_named() {
 }
 
 #[test]
+fn a_network_that_was_pruned_meanwhile_is_made_again() {
+    let context = TestContext::new();
+    context.up();
+    assert_eq!(context.run(&["stop"]).code, 0);
+    std::fs::remove_file(context.path("tools/network")).unwrap();
+    let gone = "stderr Error response from daemon: network 165527cca26ac7518d140a3d0a61adbbd5d036adc109c18bcc1da53935129d7f not found";
+    context.on("docker", "container start", &["unless joined", gone, "exit 1"]);
+    context.on("docker", "network create kind", &["mark network", "stdout id-of-the-network"]);
+    context.on("docker", "network disconnect --force kind airflow-cluster-control-plane", &[]);
+    context.on("docker", "network connect kind airflow-cluster-control-plane", &["mark joined"]);
+    let run = context.run(&["start"]);
+    assert!(run.code == 0 && run.stderr.contains("the network of kind's nodes is gone: making it again"), "{run}");
+    assert!(run.ran("docker network disconnect") < run.ran("docker network connect"), "{run}");
+    // It is windtunnel's, and goes with the last node.
+    let down = context.run(&["down", "--yes"]);
+    assert!(down.code == 0 && down.journal.iter().any(|line| line == "docker network rm id-of-the-network"), "{down}");
+}
+
+#[test]
 fn twice() {
     let context = TestContext::new();
     context.up();
@@ -166,10 +185,10 @@ fn a_cluster_that_is_gone_is_not_taken_for_one_that_was_stopped() {
     let run = assert_run!(context, &["start"]);
     assert!(!run.journal.iter().any(|line| line.starts_with("kind create")), "{run}");
     let run = context.run(&["up"]);
-    let warning = "warning: the cluster of `airflow-cluster` is gone, with all that its Airflow had: a new one is made";
+    let warning = "warning: the namespace `airflow-cluster` of before is gone, with all that Airflow had";
     assert!(run.code == 0 && run.stderr.contains(warning), "{run}");
     let run = context.run(&["reset", "all", "--yes"]);
-    assert!(run.code == 0 && !run.stderr.contains("is gone"), "{run}");
+    assert!(run.code == 0 && !run.stderr.contains("of before"), "{run}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::error::{During, Failure, Kind};
 use crate::images::locate::Located;
 use crate::providers::{Found, Node, kind, kind_network};
 use crate::state;
-use crate::tools::docker::Docker;
+use crate::tools::docker::{Docker, is_without_network};
 use crate::tools::kind as kind_tool;
 use crate::ui::Step;
 
@@ -43,7 +43,15 @@ pub(super) async fn ensure(
         }
         Found::Stopped(node) => {
             step.doing(format!("starting {}", node.container));
-            tools.docker.start(&node.container, ui).await?;
+            match tools.docker.start(&node.container, ui).await {
+                Err(failure) if is_without_network(&failure) => {
+                    step.note("the network of kind's nodes is gone: making it again");
+                    let network = context.surroundings.paths.kind_network();
+                    kind_network::restore(tools.docker, &network, &node.container, ui).await?;
+                    tools.docker.start(&node.container, ui).await?;
+                }
+                started => started?,
+            }
             let _ = node_runs.send(node.clone());
             recover_kubeconfig(context, tools).await
         }

@@ -24,6 +24,24 @@ impl Docker {
         if is_absent { Ok(None) } else { Err(command.failed(Kind::Cluster, &output)) }
     }
 
+    /// Makes it, and tells its id.
+    ///
+    /// # Errors
+    /// The engine refuses, as where somebody else has just made it.
+    pub async fn make_kind_network(&self, ui: &Ui) -> Result<String, Failure> {
+        let made = self.command(["network", "create", NAME]).run(Kind::Cluster, ui).await?;
+        Ok(made.stdout.trim().to_owned())
+    }
+
+    /// Lets a container that is stopped into it, which was in one of that name before.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub async fn rejoin_kind_network(&self, container: &str, ui: &Ui) -> Result<(), Failure> {
+        self.command(["network", "disconnect", "--force", NAME, container]).run(Kind::Cluster, ui).await?;
+        self.command(["network", "connect", NAME, container]).run(Kind::Cluster, ui).await.map(drop)
+    }
+
     /// Removes it by its id, unless a node of any cluster is left, in whatever state, or anything else uses it; whether it went.
     ///
     /// # Errors
@@ -37,4 +55,12 @@ impl Docker {
         let removed = self.command(["network", "rm", id]).outcome(Kind::Cluster, ui).await?;
         Ok(removed.code == Some(0))
     }
+}
+
+/// Whether a container could not start because a network that it was in is gone. The engine knows networks by their ids: one of the same
+/// name does not help (moby/moby, `daemon/container_operations.go`, `getNetworkID`).
+#[must_use]
+pub fn is_without_network(failure: &Failure) -> bool {
+    let words = failure.evidence.join(" ").to_lowercase();
+    words.contains("network ") && words.contains(" not found")
 }
