@@ -3,6 +3,9 @@
 //! `WINDTUNNEL_E2E_PODS` says how often by each route (3 by default). So that a round takes seconds, the web interface's Service leads to
 //! a small web server in between. By itself: `cargo test --test e2e -- --ignored --exact endurance::forward`.
 
+use std::fs::DirEntry;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,7 @@ use crate::artefacts::{say, stage};
 use crate::docker::{docker, kubectl, node, objects};
 use crate::environment::{Environment, reference};
 use crate::http::get;
+use crate::outcome::Outcome;
 use crate::sockets::server;
 use crate::steady::{CLIENTS, SetAtEnd, under_requests};
 use crate::until::until;
@@ -24,6 +28,8 @@ const BOUND: Duration = Duration::from_secs(30);
 const AT_ONCE: Duration = Duration::from_secs(3);
 /// How long the machine sleeps: longer than the forward waits for any single answer of the API server.
 const SLEEP: Duration = Duration::from_secs(20);
+/// How soon a peer that is gone without a word has to be noticed: the forward asks after 20 s, and three times, 5 s apart.
+const NOTICED: Duration = Duration::from_secs(45);
 /// The most memory that the forward may ever have used, in KiB.
 const MEMORY: u64 = 15 * 1024;
 /// The most files that it may have open when nobody is connected.
@@ -54,6 +60,7 @@ fn forward() {
     stage("endurance", "pods are deleted again and again", || survives_many_pods(&environment));
     stage("endurance", "the API server starts again", || survives_the_api_server(&environment));
     stage("endurance", "the machine sleeps", || survives_a_sleep(&environment));
+    stage("endurance", "the node's cable is pulled", || survives_a_pulled_cable(&environment));
     environment.windtunnel(&["down", "--yes"]).succeeded();
 }
 
@@ -105,6 +112,68 @@ pub(crate) fn survives_a_sleep(environment: &Environment) {
     say(&format!("the request of before was answered {:.1} s after the sleep", begin.elapsed().as_secs_f64()));
     assert_eq!(server(environment.port), Some(forward), "another process serves the port");
     await_healthy(environment.port);
+}
+
+/// The node is away without a word: who waits for its answer is told, and who asks meanwhile is answered when it is back.
+pub(crate) fn survives_a_pulled_cable(environment: &Environment) {
+    let forward = server(environment.port).unwrap();
+    let url = format!("http://127.0.0.1:{}/api/v2/version", environment.port);
+    until("the route straight to the node", Duration::from_mins(2), || {
+        let status = environment.windtunnel(&["forward", "status", "-o", "json"]).succeeded().document();
+        if status["route"]["by"] == "direct" { Ok(()) } else { Err(status) }
+    });
+    // The pod waits for the rest of it, and this client for the pod.
+    let mut half = TcpStream::connect((Ipv4Addr::LOCALHOST, environment.port)).unwrap();
+    half.write_all(b"GET /api/v2/version HTTP/1.1\r\nHost: x\r\n").unwrap();
+    half.set_read_timeout(Some(NOTICED * 2)).unwrap();
+    get(&url, BOUND).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let cable = Cable::pull(&node(&environment.name));
+    let begin = Instant::now();
+    let end = half.read(&mut [0; 100]);
+    let noticed = begin.elapsed();
+    assert!(matches!(end, Ok(0)) && noticed < NOTICED, "after {noticed:?}: {end:?}");
+    let waiting = std::thread::spawn(move || get(&url, BOUND * 2));
+    std::thread::sleep(AT_ONCE);
+    drop(cable);
+    let begin = Instant::now();
+    let answer = waiting.join().unwrap().unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    say(&format!(
+        "the one before was told after {:.1} s, the one meanwhile answered {:.1} s after the node was back",
+        noticed.as_secs_f64(),
+        begin.elapsed().as_secs_f64()
+    ));
+    assert_eq!(server(environment.port), Some(forward), "another process serves the port");
+    await_healthy(environment.port);
+}
+
+/// The network cable of a node while it is pulled: the host's end of it is down. The node itself sees only that nobody speaks.
+struct Cable(String);
+
+impl Cable {
+    fn pull(node: &str) -> Self {
+        let number = docker(&["exec", node, "cat", "/sys/class/net/eth0/iflink"]).succeeded().stdout;
+        let mut interfaces = std::fs::read_dir("/sys/class/net").unwrap().map(|interface| interface.unwrap());
+        let is_it = |interface: &DirEntry| std::fs::read_to_string(interface.path().join("ifindex")).unwrap() == number;
+        let interface = interfaces.find(is_it).unwrap().file_name().into_string().unwrap();
+        set_link(&interface, "down").succeeded();
+        Self(interface)
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        // Where it fails, what the test does next does too.
+        set_link(&self.0, "up");
+    }
+}
+
+/// By a container of the host's network: whoever may use the engine may do this.
+fn set_link(interface: &str, state: &str) -> Outcome {
+    let (image, script) = (reference("node"), format!("ip link set {interface} {state}"));
+    let run = ["run", "--rm", "--privileged", "--network=host", "--entrypoint=sh", &image, "-c", &script];
+    docker(&run)
 }
 
 /// The Service of the web interface.

@@ -63,6 +63,7 @@ fn main_path() {
     test("a web pod is deleted again and again", &endurance::survives_many_pods);
     test("the API server starts again", &endurance::survives_the_api_server);
     test("the machine sleeps", &endurance::survives_a_sleep);
+    test("the node's cable is pulled", &endurance::survives_a_pulled_cable);
     test("the forward is killed", &forward::is_repaired);
     test("the node is stopped", &forward::survives_the_node);
     test("an upgrade that fails, and one that does not", &lifecycle::upgrade);
