@@ -37,7 +37,7 @@ pub fn of_this_run(mut health: Health, shape: Shape<'_>, starts: &Starts) -> Hea
     health
 }
 
-/// The part that keeps the others from being healthy: the first of [`judge_all`].
+/// The part that keeps the others from being healthy: the database, then one whose heartbeat is late, then whatever else is not well.
 #[must_use]
 pub fn judge(health: &Health, shape: Shape<'_>, expected: Expected<'_>, starts: &Starts) -> Option<Verdict> {
     judge_all(health, shape, expected, starts).into_iter().next()
