@@ -66,8 +66,10 @@ pub async fn ensure(installation: Installation<'_>, upgraded: &mut Vec<Upgraded>
     let releases = cluster.own_releases(namespace, &stacks::release_names(plan.into()), owner).await?;
     let stopped = Paused { namespace, owner, releases: &releases, workloads: &release.workloads };
     let resumed = cluster.resume(stopped).await?;
-    if resumed > 0 {
-        step.note(&format!("{resumed} workloads that were stopped run again"));
+    match resumed {
+        0 => {}
+        1 => step.note("1 workload that was stopped runs again"),
+        _ => step.note(&format!("{resumed} workloads that were stopped run again")),
     }
     let is_whole = cluster.has_workloads(&plan.namespace, &release.workloads).await?;
     for part in &release.parts {

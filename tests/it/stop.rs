@@ -157,6 +157,8 @@ fn a_part_that_somebody_scaled_to_none_is_named() {
     let run = context.run(&["smoke"]);
     assert!(run.code == 1 && run.stderr.contains("is stopped: no DAG would run"), "{run}");
     assert!(run.stderr.contains("`windtunnel start`"), "{run}");
+    let run = context.run(&["start"]);
+    assert!(run.code == 0 && run.stderr.contains("1 workload that was stopped runs again"), "{run}");
 }
 
 #[test]
