@@ -9,6 +9,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::Cluster;
 use super::owner::{Owner, foreign};
@@ -54,18 +55,14 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::pause`].
     pub async fn resume(&self, what: Paused<'_>) -> Result<usize, Failure> {
-        let (mut resumed, mut installed) = (0, None);
+        let (mut resumed, installed) = (0, OnceCell::new());
         for (workload, api) in self.scalable(what) {
             let Some(object) = find(&api, workload, what).await? else { continue };
             let annotation = object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(REPLICAS));
             let replicas = match annotation.and_then(|replicas| replicas.parse().ok()) {
                 None if object.data.pointer("/spec/replicas") == Some(&json!(0)) => {
-                    if installed.is_none() {
-                        installed = Some(self.installed(what).await?);
-                    }
-                    // None where the chart itself wants none.
-                    let name = (workload.kind, workload.name.clone());
-                    installed.as_ref().and_then(|installed| installed.get(&name)).copied().filter(|number| *number > 0)
+                    let installed = installed.get_or_try_init(|| self.installed(what)).await?;
+                    installed.get(&(workload.kind, workload.name.clone())).copied()
                 }
                 before => before,
             };
@@ -77,12 +74,13 @@ impl Cluster {
         Ok(resumed)
     }
 
-    /// How many replicas of each workload Helm installed.
+    /// How many replicas Helm installed of each workload that its chart wants any of.
     async fn installed(&self, what: Paused<'_>) -> Result<BTreeMap<(WorkloadKind, String), i64>, Failure> {
         let mut installed = BTreeMap::new();
         for release in what.releases {
             installed.extend(replicas(&self.manifest(what.namespace, release).await?));
         }
+        installed.retain(|_, replicas| *replicas > 0);
         Ok(installed)
     }
 

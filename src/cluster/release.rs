@@ -167,10 +167,8 @@ impl Cluster {
 
     /// That a release is somebody else's: which chart, which revision, since when.
     async fn foreign_release(&self, namespace: &str, release: &str, owner: Owner<'_>, revision: &Revision) -> Failure {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let name = revision.secret.name.as_deref().unwrap_or_default();
         // What cannot be read only makes the words fewer.
-        let kept = secrets.get_opt(name).await.ok().flatten().and_then(|secret| kept(&secret)).unwrap_or_default();
+        let kept = self.kept(namespace, revision).await.unwrap_or_default();
         let KeptChartMetadata { name: chart, version } = kept.chart.metadata;
         let mut words = vec![format!("revision {}", revision.number), revision.status.clone()];
         if !chart.is_empty() {
@@ -200,10 +198,15 @@ impl Cluster {
     /// The API server does not answer.
     pub(super) async fn manifest(&self, namespace: &str, release: &str) -> Result<String, Failure> {
         let Some(revision) = self.release(namespace, release).await? else { return Ok(String::new()) };
+        let kept = self.kept(namespace, &revision).await;
+        Ok(kept.during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?.manifest)
+    }
+
+    /// What Helm keeps of a revision; nothing where that is gone or is none of Helm's.
+    async fn kept(&self, namespace: &str, revision: &Revision) -> kube::Result<Kept> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let found = secrets.get_opt(revision.secret.name.as_deref().unwrap_or_default()).await;
-        let secret = found.during(Kind::Cluster, format!("cannot read the Helm release `{release}`"))?;
-        Ok(secret.as_ref().and_then(kept).unwrap_or_default().manifest)
+        let secret = secrets.get_opt(revision.secret.name.as_deref().unwrap_or_default()).await?;
+        Ok(secret.as_ref().and_then(unpacked).unwrap_or_default())
     }
 
     /// Whether all of a release's workloads exist: somebody may have deleted one since Helm made it.
@@ -328,7 +331,7 @@ fn revision(secret: ObjectMeta) -> Option<Revision> {
 }
 
 /// What Helm wrote of a revision: JSON, by gzip, in base64.
-fn kept(secret: &Secret) -> Option<Kept> {
+fn unpacked(secret: &Secret) -> Option<Kept> {
     let text = secret.data.as_ref()?.get("release")?;
     let packed = STANDARD.decode(&text.0).ok()?;
     let mut json = Vec::new();

@@ -140,19 +140,17 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
     let mut survey = None;
     if cluster == "running" {
         match Box::pin(look_into(record, paths)).await {
-            Ok((revision, seen)) => {
-                release = revision;
-                if release.is_some() {
-                    problems.extend(problem(&seen, record));
-                } else {
-                    problems.push("Airflow is not installed".to_owned());
-                }
-                survey = Some(seen);
-            }
+            Ok((revision, seen)) => (release, survey) = (revision, Some(seen)),
             Err(failure) => problems.push(in_a_line(failure)),
         }
     } else {
         problems.push(format!("the cluster is {cluster}"));
+    }
+    let hindrance = survey.as_ref().and_then(|survey| problem(survey, record));
+    if survey.is_some() && release.is_none() {
+        problems.push("Airflow is not installed".to_owned());
+    } else {
+        problems.extend(hindrance.clone());
     }
     let forward = supervise::status(paths).unwrap_or_else(|failure| {
         problems.push(in_a_line(failure));
@@ -161,7 +159,7 @@ async fn look(record: &Record, cluster: &'static str, paths: &EnvironmentPaths) 
     let (mut health, mut cause, mut import_errors, mut notes) = (None, None, None, Vec::new());
     if forward.is_none() {
         problems.push("the forward does not run".to_owned());
-    } else if cluster == "running" && survey.as_ref().is_none_or(|survey| problem(survey, record).is_none()) {
+    } else if cluster == "running" && hindrance.is_none() {
         // Without ready pods the forward would hold the question until there are some.
         let client = airflow::Client::to(record).with_deadline(HEALTH_PATIENCE);
         match airflow::health::look(&client).await {

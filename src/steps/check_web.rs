@@ -13,7 +13,7 @@ use super::prerequisites::Prerequisites;
 use super::unhealthy::{self, Late};
 use super::{Context, node};
 use crate::airflow::Client;
-use crate::airflow::health::{self, Health, State};
+use crate::airflow::health::{self, Health};
 use crate::cluster::Cluster;
 use crate::cluster::verdict::Starts;
 use crate::cluster::wait::beside::{Beside, Judged};
@@ -137,10 +137,7 @@ async fn await_health(
 /// What moves of Airflow's parts: not the heartbeats of those that are well, which would go on for ever.
 fn tell(health: &Health, beside: &Beside) {
     for (name, part) in health.parts() {
-        match part.state {
-            State::Healthy => beside.moved(&format!("{name}: healthy")),
-            State::Unhealthy | State::Absent => beside.moved(&format!("{name}: {part}")),
-        }
+        beside.moved(&format!("{name}: {part}"));
     }
 }
 

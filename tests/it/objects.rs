@@ -140,18 +140,17 @@ pub(crate) fn record_revision(store: &mut Store, arguments: &[String], status: &
     let mut workloads = [airflow(of), database(of)].concat();
     workloads.retain(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet");
     let manifest: Vec<String> = workloads.iter().map(|workload| format!("---\n{workload}\n")).collect();
-    let data = json!({"release": packed(&json!({"name": release, "manifest": manifest.concat()}))});
-    let secret =
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": data});
-    put_in(store, namespace, secret);
+    let kept = json!({"name": release, "manifest": manifest.concat()});
+    put_in(store, namespace, revision_secret(&metadata, &kept));
 }
 
-/// As Helm keeps a revision in its Secret.
-pub(crate) fn packed(revision: &Value) -> String {
+/// The Secret in which Helm keeps this of a revision.
+pub(crate) fn revision_secret(metadata: &Value, kept: &Value) -> Value {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(revision.to_string().as_bytes()).unwrap();
+    packed.write_all(kept.to_string().as_bytes()).unwrap();
     // Once by Helm, and once more by Kubernetes.
-    STANDARD.encode(STANDARD.encode(packed.finish().unwrap()))
+    let data = json!({"release": STANDARD.encode(STANDARD.encode(packed.finish().unwrap()))});
+    json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": data})
 }
 
 /// Number and state of every revision that there is.

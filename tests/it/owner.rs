@@ -9,7 +9,7 @@ use crate::api_server::Store;
 use crate::backup::PASSPHRASE;
 use crate::context::{Run, TestContext, free_port};
 use crate::existing::UP;
-use crate::objects::{ID, packed, put_in, record_revision};
+use crate::objects::{ID, put_in, record_revision, revision_secret};
 
 /// What Helm keeps of a chart of somebody's, installed by hand under our release's name.
 pub(crate) fn plant_release(store: &mut Store, namespace: &str, status: &str) {
@@ -19,11 +19,7 @@ pub(crate) fn plant_release(store: &mut Store, namespace: &str, status: &str) {
     });
     let labels = json!({"owner": "helm", "name": "airflow-cluster", "status": status, "version": "3"});
     let metadata = json!({"name": "sh.helm.release.v1.airflow-cluster.v3", "labels": labels});
-    put_in(
-        store,
-        namespace,
-        json!({"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": metadata, "data": {"release": packed(&kept)}}),
-    );
+    put_in(store, namespace, revision_secret(&metadata, &kept));
     let annotations =
         json!({"meta.helm.sh/release-name": "airflow-cluster", "meta.helm.sh/release-namespace": namespace});
     let metadata = json!({"name": "shop", "annotations": annotations});
